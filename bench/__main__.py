@@ -117,7 +117,7 @@ def main(
         with serving(server):
             bench = _Bench(home, server, rounds, orders, otel_python)
             parts: dict[str, Callable[[], Any]] = {
-                "compare": bench.compare,
+                "compare": lambda: bench.compare(tree),
                 "clients": bench.clients,
                 "order-cost": lambda: bench.cost(tree),
                 "capacity": bench.capacity,
@@ -173,8 +173,8 @@ class _Bench:
         off = {"VALERIX_TELEMETRY": "off"}
         return Variant(name, self._home, self._database(name), off, keys=order_cost.ALONE)
 
-    def compare(self) -> Any:
-        """Dark, observed and otel, and the baseline."""
+    def compare(self, other: Path | None) -> Any:
+        """Dark, observed and otel, and the baseline; and what they are in another checkout."""
         observed = self._observed("observed", (*order_cost.ALONE, "dashboard"))
         receiver_at = {"VALERIX_OTLP_ENDPOINT": observed.urls["dashboard"]}
         dark = self._dark("dark")
@@ -182,11 +182,28 @@ class _Bench:
             "otel", self._home, self._database("otel"), receiver_at, keys=order_cost.ALONE,
             otel_python=self._otel_python,
         )  # fmt: skip
-        with shops.running([observed, dark, otel]):
-            by_name = {"dark": dark, "observed": observed, "otel": otel}
-            return compare.rounds(
-                by_name, self._rounds, self._orders, baseline_url=self._database("baseline")
-            )
+        by_name = {"dark": dark, "observed": observed, "otel": otel}
+        floors = {"baseline": compare.Floor(Path.cwd(), self._database("baseline"))}
+        if other is not None:
+            by_name |= {
+                f"{name}, before": self._before(other, name, shop)
+                for name, shop in (("dark", dark), ("observed", observed))
+            }
+            url = shops.empty(self._server.url_of("postgres"), "bench_baseline_before")
+            floors["baseline, before"] = compare.Floor(other, order_cost.migrated(other, url))
+        with shops.running(list(by_name.values())):
+            return compare.rounds(by_name, self._rounds, self._orders, floors)
+
+    def _before(self, other: Path, name: str, shop: Variant) -> Variant:
+        """The same shop of another checkout."""
+        url = shops.empty(self._server.url_of("postgres"), f"bench_{name}_before")
+        before = Variant(
+            f"{name}-before", self._home, order_cost.migrated(other, url),
+            {"VALERIX_TELEMETRY": "off"} if name == "dark" else {}, keys=shop.keys, tree=other,
+        )  # fmt: skip
+        if name == "observed":
+            before.add({"VALERIX_OTLP_RECEIVER": before.urls["dashboard"]})
+        return before
 
     def clients(self) -> Any:
         """1, 4, 16 and 64 clients."""

@@ -1,40 +1,77 @@
 """Orders per second of one variant beside another, in rounds that take turns."""
 
 import asyncio
+import os
 import statistics
+import subprocess
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import IO, Any, cast
 
 import click
 import psutil
 
-from bench import baseline, clients
+from bench import clients
 from bench.rates import database_s
 from bench.shops import Variant
 
 # Background work must not run on into the next round.
 _REST_S = 1.0
 _CLIENTS = (1, 4, 16, 64)
+_REPLAY = """
+import asyncio, sys
+from bench.baseline import StatementReplay
+
+async def main():
+    replay = await StatementReplay.open(sys.argv[1], 16)
+    for orders in sys.stdin:
+        print(await replay.round(int(orders)), flush=True)
+    await replay.close()
+
+asyncio.run(main())"""
+
+
+class Floor:
+    """The baseline of a checkout, on a database as that has it, in a process of its own."""
+
+    def __init__(self, tree: Path, database_url: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _REPLAY, database_url],
+            cwd=tree, env={**os.environ, "PYTHONPATH": str(tree)}, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        )  # fmt: skip
+        self._requests = cast("IO[str]", self._process.stdin)
+        self._answers = cast("IO[str]", self._process.stdout)
+
+    def round(self, orders: int) -> float:
+        """Orders per second over so many."""
+        self._requests.write(f"{orders}\n")
+        self._requests.flush()
+        return float(self._answers.readline())
+
+    def close(self) -> None:
+        """End it."""
+        self._process.communicate()
 
 
 def rounds(
-    by_name: Mapping[str, Variant], count: int, orders: int, *, baseline_url: str = ""
+    by_name: Mapping[str, Variant], count: int, orders: int, floors: Mapping[str, Floor] = {}
 ) -> dict[str, Any]:
-    """Medians of each shop at 16 clients, and every round's orders per second; the baseline's as
-    well where it has a database."""
-    return asyncio.run(_rounds(by_name, count, orders, baseline_url))
+    """Medians of each shop at 16 clients, and every round's orders per second; those of the floors
+    as well."""
+    return asyncio.run(_rounds(by_name, count, orders, floors))
 
 
 async def _rounds(
-    by_name: Mapping[str, Variant], count: int, orders: int, baseline_url: str
+    by_name: Mapping[str, Variant], count: int, orders: int, floors: Mapping[str, Floor]
 ) -> dict[str, Any]:
     found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     names = tuple(by_name)
-    sql = await baseline.StatementReplay.open(baseline_url, 16) if baseline_url else None
-    if sql is not None:
-        await sql.round(orders // 4)
+    for floor in floors.values():
+        floor.round(orders // 4)
     for shop in by_name.values():
         await clients.shop(shop.urls["order"], 16, orders // 4)
     begun = time.monotonic()
@@ -51,11 +88,11 @@ async def _rounds(
             used_s, watching_s = shop.cpu_s() - before, _dashboard_s(shop) - watching
             found[name]["cpu_ms_per_order"].append(1000 * used_s / orders)
             found[name]["services_ms_per_order"].append(1000 * (used_s - watching_s) / orders)
-        if sql is not None:
-            found["baseline"]["orders_per_s"].append(await sql.round(orders))
+        for name, floor in floors.items():
+            found[name]["orders_per_s"].append(floor.round(orders))
         click.echo(f"  round {number + 1} of {count}, {time.monotonic() - begun:.0f} s")
-    if sql is not None:
-        await sql.close()
+    for floor in floors.values():
+        floor.close()
     return {
         name: {key: statistics.median(values) for key, values in figures.items()}
         | {"all_orders_per_s": figures["orders_per_s"]}

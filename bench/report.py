@@ -29,22 +29,39 @@ def _lines(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 def _compare(found: dict[str, Any]) -> str:
-    keys = ("p50_ms", "p99_ms", "cpu_ms_per_order", "services_ms_per_order")
+    own, whole = "services_ms_per_order", "cpu_ms_per_order"
     rows = [
-        (name, f"{row['orders_per_s']:.0f}", *(f"{row[k]:.1f}" if k in row else "" for k in keys))
-        for name, row in ((name, found[name]) for name in ("baseline", "dark", "observed", "otel"))
+        (
+            name,
+            f"{row['orders_per_s']:.0f}",
+            *(f"{row[k]:.1f}" if k in row else "" for k in ("p50_ms", "p99_ms")),
+            *(f"{row[k]:.2f}" if k in row else "" for k in (whole, own)),
+        )
+        for name, row in found.items()
     ]
     speed = {name: row["orders_per_s"] for name, row in found.items()}
-    dark_ms = found["dark"]["services_ms_per_order"]
-    added = {name: found[name]["services_ms_per_order"] - dark_ms for name in ("observed", "otel")}
+
+    def added(name: str, key: str, dark: str = "dark") -> float:
+        return float(found[name][key] - found[dark][key])
+
+    ours, rival = (added("observed", own), added("observed", whole)), added("otel", own)
+    ratios = [
+        ("what telemetry adds to the services / the rival's", ours[0] / rival, "0.2"),
+        ("the same with our dashboard", ours[1] / rival, ""),
+        ("orders/s, observed / dark", speed["observed"] / speed["dark"], "0.78"),
+        ("orders/s, observed / otel", speed["observed"] / speed["otel"], "2.0"),
+        ("orders/s, dark / baseline", speed["dark"] / speed["baseline"], ""),
+    ]
+    if "dark, before" in found:
+        then = [added("observed, before", key, "dark, before") for key in (own, whole)]
+        ratios += [
+            ("what telemetry adds to the services / before", ours[0] / then[0], "0.45"),
+            ("the same with the dashboard", ours[1] / then[1], ""),
+            ("orders/s, dark / baseline, before", speed["dark"] / speed["baseline, before"], "0.9"),
+        ]
     head = ("16 clients", "orders/s", "p50 ms", "p99 ms", "CPU ms per order", "of the services")
-    return _lines(head, rows) + (
-        f"\n\nwhat telemetry adds to the services, {added['observed']:.1f} ms, is"
-        f" {added['observed'] / added['otel']:.2f} of the rival's (bar 0.2);"
-        f" observed / dark {speed['observed'] / speed['dark']:.2f} (bar 0.78),"
-        f" observed / otel {speed['observed'] / speed['otel']:.2f} (bar 2.0),"
-        f" dark / baseline {speed['dark'] / speed['baseline']:.2f}"
-    )
+    table = [(name, f"{ratio:.2f}", bar) for name, ratio, bar in ratios]
+    return f"{_lines(head, rows)}\n\n{_lines(('ratio', 'is', 'bar'), table)}"
 
 
 def _clients(found: dict[str, Any]) -> str:

@@ -47,7 +47,7 @@ class Variant:
         its instrumentation in place of the edge. `tree`: another checkout, whose code runs."""
         self.name = name
         self.database_url = database_url
-        self._home, self._keys, self._tree = home, keys, tree
+        self._home, self.keys, self._tree = home, keys, tree
         ours = [sys.executable, "-m", "cli", "run"]
         self._argv = [otel_python, "-m", "bench.otel_baseline"] if otel_python else ours
         ports = {process.key: free_port() for process in PROCESSES}
@@ -84,10 +84,10 @@ class Variant:
 
     def start(self) -> None:
         """Start all and wait until they are ready and stocked."""
-        for key in self._keys:
+        for key in self.keys:
             self.spawn(key)
         end = time.monotonic() + _READY_S
-        for key in self._keys:
+        for key in self.keys:
             while obstacle := health.obstacle(self.urls[key]):
                 if self.children[key].poll() is not None or time.monotonic() > end:
                     raise RuntimeError(f"{self.name}: {key} did not start ({obstacle})")
