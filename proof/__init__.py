@@ -1,7 +1,7 @@
 """The proof: every promise of the shop as a small named check against the database.
 
 It owns no data but the checkpoint of what was proven (checkpoint.py). `themes` is the table of
-promises, `evaluate.py` judges them all in one snapshot, `render.py` prints the verdict,
+promises, `evaluate.py` judges them, `render.py` prints the verdict,
 `ProofScheduler` keeps it fresh for the dashboard. Start reading in invariant.py, then the themes in
 invariants/; incremental.py limits their SQL to the orders that changed.
 

@@ -152,7 +152,8 @@ class Baseline(msgspec.Struct, frozen=True):
 
     Transactions below `before` have ended; none from `until` on is visible. `orders` is how many
     orders there are to read, of `in_all` that there are; `payments` (those without an order) and
-    `wallets` are counted where all are read. `promises` names the checkpoint; without a name none
+    `wallets` are counted where all are read, and so is `ended`, the orders of transactions below
+    `before`. `promises` names the checkpoint; without a name none
     is saved.
     """
 
@@ -161,6 +162,7 @@ class Baseline(msgspec.Struct, frozen=True):
     server: str
     orders: int = 0
     in_all: int = 0
+    ended: int = 0
     payments: int = 0
     wallets: int = 0
     missing: int = 0
@@ -191,9 +193,14 @@ async def find_baseline(
     if baseline.increment is not None:
         return baseline
     expected = known = heads.of(baseline.server).orders
+    ended = 0
     try:
         async with connection.transaction():
             orders = await connection.fetchval("SELECT count(*) FROM orders.orders")
+        async with connection.transaction():
+            # Orders of transactions that may not have ended are counted by the next proof.
+            created = await connection.fetchval(_CREATED, baseline.before, baseline.until)
+            ended = orders - created
         async with connection.transaction():
             expected = await connection.fetchval(_EXPECTED, known)
     except asyncpg.UndefinedTableError:
@@ -201,7 +208,8 @@ async def find_baseline(
     except asyncpg.PostgresError:
         pass  # a role that may not read checkpoints
     missing = max(0, expected - orders)
-    baseline = msgspec.structs.replace(baseline, orders=orders, in_all=orders, missing=missing)
+    counted = {"orders": orders, "in_all": orders, "ended": ended, "missing": missing}
+    baseline = msgspec.structs.replace(baseline, **counted)
     try:
         async with connection.transaction():
             others = await connection.fetchrow(_OTHERS)
@@ -301,11 +309,10 @@ async def _find(connection: asyncpg.Connection, promises: str) -> Checkpoint | N
 async def next_checkpoint(
     connection: asyncpg.Connection, baseline: Baseline, at: datetime, unsettled: tuple[str, ...]
 ) -> Checkpoint:
-    """The checkpoint after this snapshot's proof: everything holds except the `unsettled`."""
+    """The checkpoint after a proof that began with this baseline: all of it holds except the
+    `unsettled`."""
     if baseline.increment is None:
-        # Orders of transactions that may not have ended are counted by the next proof.
-        created = await connection.fetchval(_CREATED, baseline.before, baseline.until)
-        orders = baseline.orders - created
+        orders = baseline.ended
     else:
         last = baseline.increment.checkpoint
         orders = last.orders + await connection.fetchval(_CREATED, last.before, baseline.before)

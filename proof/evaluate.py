@@ -1,9 +1,9 @@
-"""Judges every promise against one snapshot of the database."""
+"""Judges every promise: what changed, all in one snapshot; everything, each in its own."""
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -66,7 +66,7 @@ class Reach(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """The verdict on one snapshot. `gremlins_loose` counts active gremlins; while there are any,
+    """The verdict. `gremlins_loose` counts active gremlins; while there are any,
     unfinished work is not overdue. `quiet_since` is when the last one ended."""
 
     at: datetime
@@ -122,8 +122,7 @@ async def evaluate(
 ) -> Report:
     """Judge every promise over the whole history; no checkpoint is used or saved.
 
-    One REPEATABLE READ snapshot, so that all promises are judged at one moment. A promise whose SQL
-    fails is `unknown` with the reason, and the others are still judged.
+    A promise whose SQL fails is `unknown` with the reason, and the others are still judged.
     """
     report, _, _ = await _judge_all(connection, limits or Limits(), timeouts, whole=True)
     return report
@@ -140,10 +139,13 @@ async def prove(
     beside: Sequence[asyncpg.Connection] = (),
 ) -> Report:
     """Judge every promise as `evaluate` does, and save the checkpoint, here and in the `heads`.
-    Connections `beside` the one judge some of them meanwhile, in the same snapshot.
+    Connections `beside` the one judge some of them meanwhile.
 
-    Reads what changed since the last checkpoint; everything if there is none or if `whole` is
-    true. Raises if the connection is lost, or if it takes too long to find what changed.
+    Reads what changed since the last checkpoint, in one snapshot; everything if there is none or if
+    `whole` is true. A snapshot keeps the database from clearing away what it still sees, so where
+    there is much to read each promise has its own: a promise is one statement, and the checkpoint
+    is where the first began, from where the next proof reads all that changed. Raises if the
+    connection is lost, or if it takes too long to find what changed.
     """
     report, baseline, proven = await _judge_all(
         connection, limits, timeouts, whole=whole, on_step=on_step, heads=heads, beside=beside
@@ -190,28 +192,20 @@ async def _judge_all(
 ) -> tuple[Report, Baseline, Checkpoint | None]:
     started = time.perf_counter()
     known = heads.read()
-    async with connection.transaction(isolation="repeatable_read", readonly=True):
+    one_snapshot = connection.transaction(isolation="repeatable_read", readonly=True)
+    async with AsyncExitStack() as transactions:
+        await transactions.enter_async_context(one_snapshot)
         await set_plans(connection, timeouts.incremental_s, _OF_MANY)
         quiescence = await find_quiescence(connection, limits)
         baseline = await find_baseline(connection, whole=whole, heads=known, read_again=heads.read)
         trouble = await head_trouble(connection, known)
-        allowed_s, plans = _bounds_of(baseline, timeouts)
-        promises = invariants(limits)
-        waiting, found = iter(promises), dict[str, tuple[Finding, set[str]]]()
-
-        async def judge_some(one: asyncpg.Connection) -> None:
-            await show_outside(one, known.of(baseline.server), missing=baseline.missing)
-            await set_plans(one, allowed_s, plans)
-            await prepare_to_judge(one)
-            for each in waiting:
-                if on_step is not None:
-                    on_step(ProofStep(each, baseline.orders, allowed_s))
-                found[each.id] = await judge_one(one, each, quiescence, baseline)
-
-        async with _in_the_same_snapshot(connection, beside):
-            await _all_of([judge_some(one) for one in (connection, *beside)])
-        findings = [_unless(trouble, found[each.id][0]) for each in promises]
-        unsettled = set[str]().union(*(names for _, names in found.values()))
+        if baseline.increment is None:
+            await transactions.aclose()
+            await transactions.enter_async_context(connection.transaction(readonly=True))
+        how = _bounds_of(baseline, timeouts), known.of(baseline.server), quiescence, baseline
+        found = await _judge_promises(connection, beside, invariants(limits), how, on_step)
+        findings = [_unless(trouble, finding) for finding, _ in found]
+        unsettled = set[str]().union(*(names for _, names in found))
         proven = None
         if _can_advance(findings, baseline):
             proven = await next_checkpoint(
@@ -230,18 +224,41 @@ async def _judge_all(
     return report, baseline, proven
 
 
-@asynccontextmanager
-async def _in_the_same_snapshot(
-    connection: asyncpg.Connection, beside: Sequence[asyncpg.Connection]
-) -> AsyncIterator[None]:
-    """A transaction on each connection `beside` the one that has one already; all see the same."""
+_How = tuple[tuple[float, Plans], Head, Quiescence, Baseline]
+
+
+async def _judge_promises(
+    connection: asyncpg.Connection,
+    beside: Sequence[asyncpg.Connection],
+    promises: Sequence[Invariant],
+    how: _How,
+    on_step: Callable[[ProofStep], None] | None,
+) -> list[tuple[Finding, set[str]]]:
+    """What is found of each, in their order, and the orders that have still to settle. The
+    `connection` is in its transaction; those `beside` it see the same, where that is a snapshot."""
+    (allowed_s, plans), head, quiescence, baseline = how
+    waiting, found = iter(promises), dict[str, tuple[Finding, set[str]]]()
+
+    async def judge_some(one: asyncpg.Connection) -> None:
+        await show_outside(one, head, missing=baseline.missing)
+        await set_plans(one, allowed_s, plans)
+        await prepare_to_judge(one)
+        for each in waiting:
+            if on_step is not None:
+                on_step(ProofStep(each, baseline.orders, allowed_s))
+            found[each.id] = await judge_one(one, each, quiescence, baseline)
+
     async with AsyncExitStack() as transactions:
-        name = await connection.fetchval("SELECT pg_export_snapshot()") if beside else ""
+        shared = bool(beside) and baseline.increment is not None
+        name = await connection.fetchval("SELECT pg_export_snapshot()") if shared else ""
         for each in beside:
-            mine = each.transaction(isolation="repeatable_read", readonly=True)
+            isolation = "repeatable_read" if shared else "read_committed"
+            mine = each.transaction(isolation=isolation, readonly=True)
             await transactions.enter_async_context(mine)
-            await each.execute(f"SET TRANSACTION SNAPSHOT '{name}'")
-        yield
+            if shared:
+                await each.execute(f"SET TRANSACTION SNAPSHOT '{name}'")
+        await _all_of([judge_some(one) for one in (connection, *beside)])
+    return [found[each.id] for each in promises]
 
 
 async def _all_of(works: Sequence[Coroutine[Any, Any, None]]) -> None:

@@ -163,8 +163,9 @@ def _verdict(report: Report) -> list[str]:
     when = report.at.isoformat(sep=" ", timespec="seconds")
     details = [f"At {when}."]
     if not common_reason:
+        seen = "One snapshot," if report.reach.before else "A snapshot for each promise, from"
         details = [
-            f"One snapshot, {when}, judged in {report.took_ms:.0f} ms.",
+            f"{seen} {when}, judged in {report.took_ms:.0f} ms.",
             *coverage_lines(report.reach),
         ]
     lines += [click.style(f"    {line}", dim=True) for line in details]

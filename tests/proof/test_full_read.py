@@ -1,13 +1,14 @@
 """Without a usable checkpoint the whole history is read, and the report says why."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
 
-from proof import Limits, checkpoint
-from proof.evaluate import Report, prove
+from proof import Limits, checkpoint, invariants
+from proof.evaluate import ProofStep, Report, prove
 from tests.proof.bulk_orders import insert_confirmed_orders
 from tests.proof.checkpoints import push_ahead
 from topology import SERVICES
@@ -71,6 +72,53 @@ async def test_a_database_without_the_tables_of_the_proof_reads_everything(shop,
     assert '"proof.checkpoint" does not exist' in whole(await prove(auditor, LIMITS), "violated")
     await shop.execute("DROP SCHEMA proof CASCADE")
     assert "missing" in whole(await prove(auditor, LIMITS), "violated")
+
+
+async def test_everything_is_read_without_a_snapshot_that_lasts(shop, auditor):
+    """What was deleted meanwhile could not be cleared away."""
+    pid, is_judging, seen = auditor.get_server_pid(), asyncio.Event(), False
+    last = invariants(LIMITS)[-1]
+
+    async def sees_what_came_later() -> bool:
+        await is_judging.wait()
+        began = await shop.fetchval("SELECT pg_current_xact_id()::text::bigint")
+        while is_judging.is_set():
+            oldest = await shop.fetchval(
+                "SELECT backend_xmin::text::bigint FROM pg_stat_activity WHERE pid = $1", pid
+            )
+            if oldest is not None and oldest > began and is_judging.is_set():
+                return True
+            await shop.execute("SELECT pg_current_xact_id()")
+        return False
+
+    def note(step: ProofStep) -> None:
+        (is_judging.clear if step.promise == last else is_judging.set)()
+
+    while not seen:  # it is looked for between two promises, and may be missed
+        watching = asyncio.create_task(sees_what_came_later())
+        await prove(auditor, LIMITS, whole=True, on_step=note)
+        seen = await watching
+
+
+async def test_an_order_that_comes_while_everything_is_read_is_counted_once(
+    shop, auditor, database_url
+):
+    writer = await asyncpg.connect(database_url)
+    writing = writer.transaction()
+    await writing.start()
+    await insert_confirmed_orders(writer, 2)
+    ends: list[asyncio.Task[None]] = []
+
+    def commit(_: ProofStep) -> None:
+        if not ends:
+            ends.append(asyncio.create_task(writing.commit()))
+
+    await prove(auditor, LIMITS, whole=True, on_step=commit)
+    await ends[0]
+    report = await prove(auditor, LIMITS)
+    assert report.reach.before is not None
+    assert report.reach.in_all == await shop.fetchval("SELECT count(*) FROM orders.orders")
+    await writer.close()
 
 
 async def test_the_whole_history_is_read_if_asked(shop, auditor):
