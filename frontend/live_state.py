@@ -1,7 +1,6 @@
 """What the dashboard knows right now: all feeds, started and stopped together, read at once."""
 
 import asyncio
-import contextlib
 from datetime import datetime
 
 from chassis.database.pool import Database
@@ -23,7 +22,7 @@ from proof.scheduler import Proof, Untrusted
 from topology import NAMES
 
 # A page that waits no longer is not felt to wait.
-_FIRST_S = 0.3
+_FIRST_S = 0.15
 
 
 class DashboardState:
@@ -39,6 +38,7 @@ class DashboardState:
         proof: Proof,
     ) -> None:
         self.hub = hub
+        self._is_reading = False
         self.scenario = CurrentScenario()
         self.queries = Queries(database)
         self.payments = PaymentQueries(database)
@@ -99,10 +99,18 @@ class DashboardState:
 
     async def fresh(self) -> None:
         """Before a page is made: read now whatever was left alone because nobody looked. What does
-        not answer soon comes to the open page a moment later."""
-        with contextlib.suppress(TimeoutError):
+        not answer soon comes to the open page a moment later, and so does everything to a crowd
+        that comes at once, which would wait for all its pages together."""
+        if self._is_reading:
+            return
+        self._is_reading = True
+        try:
             async with asyncio.timeout(_FIRST_S):
                 await asyncio.gather(self.live.fresh(), *(feed.fresh() for feed in self._feeds))
+        except TimeoutError:
+            pass
+        finally:
+            self._is_reading = False
 
     async def refresh(self) -> None:
         """Read at once, because a visitor has just changed something."""
