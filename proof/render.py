@@ -147,8 +147,9 @@ def _verdict(report: Report) -> list[str]:
         "holds": f"All {of} promises hold, of orders, payments and wallets: nothing was lost and"
         " nobody paid twice.",
         "violated": f"{number} of {of} promises {'is' if number == 1 else 'are'} BROKEN.",
-        "settling": "STILL SETTLING: nothing is broken, but work is unfinished; it has to end "
-        f"{settle_s} s after the last fault. Wait until then with --wait {settle_s}.",
+        "settling": "STILL SETTLING: nothing is broken, but work is unfinished, as it always is "
+        f"while orders come. It has to end within {settle_s} s, or so long after the last fault: "
+        f"--wait {settle_s} waits for it.",
         "unknown": f"{number} of {of} promises could not be judged, so nothing is proven.",
     }[report.state]
     lines = [click.style(f"  {mark} {sentence}", fg=colour, bold=True)]

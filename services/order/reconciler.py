@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from uuid import UUID
 
-from chassis.database.pool import Connection, Database
+from chassis.database.pool import Connection, Database, log_failure
 from chassis.due_work import DueWorker
 from chassis.http.outbound import Peer
 from chassis.telemetry import recording
@@ -89,8 +89,9 @@ class Reconciler:
                 orders.append(self._handed.get_nowait())
             try:
                 await self._sell(orders)
-            except Exception:  # they stay due, and later claims take them
-                logger.exception("stock commits were postponed", extra={"orders": len(orders)})
+            except Exception as error:  # noqa: BLE001 - they stay due, and later claims take them
+                count = str(len(orders))
+                log_failure(logger, "stock commits were postponed", error, orders=count)
 
     async def _sell(self, orders: Sequence[Order]) -> None:
         with recording.span("sell goods", link=orders[0].traceparent) as work:

@@ -79,7 +79,7 @@ async def test_work_that_is_unfinished_after_the_wait_exits_1_and_says_so(
     code, out, err = run(database_url, capsys, wait_s=6)
     assert code == 1
     assert "STILL SETTLING" in out
-    assert "it has to end 992 s after the last fault. Wait until then with --wait 992." in out
+    assert "within 992 s, or so long after the last fault: --wait 992 waits for it." in out
     assert "settling: I10 1, I11 3" in err
 
 
