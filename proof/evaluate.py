@@ -202,8 +202,9 @@ async def _judge_all(
         if baseline.increment is None:
             await transactions.aclose()
             await transactions.enter_async_context(connection.transaction(readonly=True))
-        how = _bounds_of(baseline, timeouts), known.of(baseline.server), quiescence, baseline
-        found = await _judge_promises(connection, beside, invariants(limits), how, on_step)
+        head = known.of(baseline.server)
+        case = _Case(quiescence, baseline, head, *_bounds_of(baseline, timeouts))
+        found = await _judge_promises(connection, beside, invariants(limits), case, on_step)
         findings = [_unless(trouble, finding) for finding, _ in found]
         unsettled = set[str]().union(*(names for _, names in found))
         proven = None
@@ -224,29 +225,36 @@ async def _judge_all(
     return report, baseline, proven
 
 
-_How = tuple[tuple[float, Plans], Head, Quiescence, Baseline]
+class _Case(msgspec.Struct, frozen=True):
+    """What the promises of one proof are judged by; each statement may take `allowed_s`."""
+
+    quiescence: Quiescence
+    baseline: Baseline
+    head: Head
+    allowed_s: float
+    plans: Plans
 
 
 async def _judge_promises(
     connection: asyncpg.Connection,
     beside: Sequence[asyncpg.Connection],
     promises: Sequence[Invariant],
-    how: _How,
+    case: _Case,
     on_step: Callable[[ProofStep], None] | None,
 ) -> list[tuple[Finding, set[str]]]:
     """What is found of each, in their order, and the orders that have still to settle. The
     `connection` is in its transaction; those `beside` it see the same, where that is a snapshot."""
-    (allowed_s, plans), head, quiescence, baseline = how
+    baseline = case.baseline
     waiting, found = iter(promises), dict[str, tuple[Finding, set[str]]]()
 
     async def judge_some(one: asyncpg.Connection) -> None:
-        await show_outside(one, head, missing=baseline.missing)
-        await set_plans(one, allowed_s, plans)
+        await show_outside(one, case.head, missing=baseline.missing)
+        await set_plans(one, case.allowed_s, case.plans)
         await prepare_to_judge(one)
         for each in waiting:
             if on_step is not None:
-                on_step(ProofStep(each, baseline.orders, allowed_s))
-            found[each.id] = await judge_one(one, each, quiescence, baseline)
+                on_step(ProofStep(each, baseline.orders, case.allowed_s))
+            found[each.id] = await judge_one(one, each, case.quiescence, baseline)
 
     async with AsyncExitStack() as transactions:
         shared = bool(beside) and baseline.increment is not None

@@ -32,8 +32,9 @@ logger = logging.getLogger(__name__)
 _FULL_FOR_S = 5.0
 # By database: until when one of its pools has reason to think that it is full.
 _full_until: dict[str, float] = {}
-# By database: what this process rings whenever it may have changed something there.
+# By database: the pools of this process.
 _pools: defaultdict[str, WeakSet["Database"]] = defaultdict(WeakSet)
+# By database: what this process rings whenever it may have changed something there.
 _on_write: defaultdict[str, WeakSet[asyncio.Event]] = defaultdict(WeakSet)
 # By database: how often it did not answer this process, and when it last did.
 _failures: Counter[str] = Counter()

@@ -13,6 +13,7 @@ from chassis.database.pool import Connection, Database, statement
 from chassis.messaging.bell import Bell
 from chassis.messaging.transport import BATCH, MESSAGE_BELL, Incoming, Outgoing
 
+# For a ring that was lost, in a process in which no other loop asks whether anybody wrote.
 _LONGEST_S = 30.0
 _PUBLISH = statement(
     text(

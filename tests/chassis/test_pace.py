@@ -71,6 +71,21 @@ async def test_it_is_still_for_as_long_as_nobody_writes(
     await database.close()
 
 
+async def test_one_question_keeps_the_pool_of_requests_open_and_no_other(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(pace_of, "CHANGES_EVERY_S", _SOON_S)
+    settings = Settings(service="test", database_url=database_url)
+    requests, loops = Database(settings), Database(settings, size=1)
+    async with requests.connect() as connection:
+        await connection.execute(_WRITE)
+    pace = PollPace(loops, _SOON_S)
+    for _ in range(2):  # the first look comes without a question
+        await asyncio.wait_for(pace.wait(), ARRIVES_S)
+    assert (requests.idle, loops.idle) == (1, 0)
+    await requests.close()
+
+
 async def test_a_database_that_does_not_answer_is_a_reason_to_look(
     monkeypatch: pytest.MonkeyPatch,
 ):
