@@ -109,7 +109,10 @@ def _value(value: object) -> dict[str, object]:
 
 
 def _attributes(values: dict[str, Any]) -> list[dict[str, object]]:
-    return [{"key": key, "value": _value(value)} for key, value in values.items()]
+    return [
+        {"key": key, "value": {"stringValue": value} if type(value) is str else _value(value)}
+        for key, value in values.items()
+    ]
 
 
 def _span(span: Span) -> dict[str, Any]:
