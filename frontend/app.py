@@ -1,5 +1,6 @@
 """Composes the dashboard: where its data come from, its panels, its pages and its actions."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, NamedTuple
 
@@ -115,14 +116,20 @@ def create_app(
     registry, hub, brake = CollectorRegistry(), Hub(), Brake()
     urls = service_urls(settings)
     drops = DroppedCounts(urls)
-    telemetry = _telemetry(settings, hub, registry, drops, AllowedSenders(settings, brake))
+    source = source or _source(settings, hub)
+
+    def arrived(topic: str) -> None:
+        hub.nudge(topic)
+        source.wake()
+
+    telemetry = _telemetry(settings, arrived, registry, drops, AllowedSenders(settings, brake))
     database = Database(settings, size=_POOL)
     services = peers or {key: Peer(name, urls[key], settings) for key, name in NAMES.items()}
     _identify(services, settings, database)
     state = DashboardState(
         settings,
         hub=hub,
-        source=source or _source(settings, hub),
+        source=source,
         database=database,
         proof=proof or ProofScheduler(settings, registry=registry),
     )
@@ -301,7 +308,7 @@ def _source(settings: DashboardSettings, hub: Hub) -> MetricsSource:
 
 def _telemetry(
     settings: DashboardSettings,
-    hub: Hub,
+    arrived: Callable[[str], None],
     registry: CollectorRegistry,
     drops: DroppedCounts,
     senders: AllowedSenders,
@@ -309,13 +316,13 @@ def _telemetry(
     """Where traces and logs come from: Jaeger and Loki, if there are, or what is sent here, kept in
     memory; /metrics says how full that is."""
     if settings.jaeger_url:
-        return StackTraces(settings.jaeger_url, settings.loki_url, hub.nudge, dropped=drops.now)
+        return StackTraces(settings.jaeger_url, settings.loki_url, arrived, dropped=drops.now)
     memory = TelemetryStore()
     memory.export(registry)
     port = settings.otlp_grpc_port
     return EmbeddedTraces(
         memory,
-        hub.nudge,
+        arrived,
         sent_to=sent_to(settings),
         dropped=drops.now,
         grpc=(settings.host, port) if port else None,

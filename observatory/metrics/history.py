@@ -98,12 +98,11 @@ class History:
             elif (place := _place(series)) is not None:
                 buckets[place] += grown
         self._before = values
-        new = Totals(at, requests, errors, tuple(buckets))
-        if rested and at - last.at <= _RESTED_S and new == msgspec.structs.replace(last, at=at):
-            # Counters never fall, so in between they were the same as before and after.
+        if rested and at - last.at <= _RESTED_S:
+            # What was counted meanwhile is shown where it is seen.
             for n in range(1, ceil((at - last.at) / _STEP_S)):
                 self._append(msgspec.structs.replace(last, at=last.at + n * _STEP_S))
-        self._append(new)
+        self._append(Totals(at, requests, errors, tuple(buckets)))
         if len(self._times) > 2 * self._length:
             del self._times[: -self._length], self._totals[: -self._length]
 

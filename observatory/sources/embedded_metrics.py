@@ -5,6 +5,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
+from math import inf
 
 import aiohttp
 
@@ -42,6 +43,7 @@ class EmbeddedMetrics(Counters):
         super().__init__(urls, clock, epoch=self._began - clock(), window_s=window_s)
         self._urls = urls
         self._anybody_watches = is_watched
+        self._woken_at = -inf
         self._session: aiohttp.ClientSession | None = None
         self._pollers = {
             service: Poller(
@@ -71,6 +73,13 @@ class EmbeddedMetrics(Counters):
     async def fresh(self) -> None:
         """Scrape now whatever was left alone because nobody looked."""
         await asyncio.gather(*(poller.fresh() for poller in self._pollers.values()))
+
+    def wake(self) -> None:
+        """Scrape soon whatever was left alone; called again and again, only after a pause."""
+        woken_at, self._woken_at = self._woken_at, self._clock()
+        if self._woken_at - woken_at > WINDOW_S:
+            for poller in self._pollers.values():
+                poller.wake()
 
     def down(self, service: str) -> Down | None:
         """Why there is no fresh page of this service."""

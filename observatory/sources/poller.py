@@ -106,10 +106,14 @@ class Poller(Generic[T]):
             if self.known() != before:
                 self._changed(self.topic)
 
+    def wake(self) -> None:
+        """Read soon, though nobody looks."""
+        self._asked.set()
+
     async def fresh(self) -> None:
         """Wait for a new result, where the last one is older because nobody looked."""
         if self.rests:
-            self._asked.set()
+            self.wake()
             await self._has_read.wait()
 
     @property

@@ -34,6 +34,9 @@ class MetricsSource(Protocol):
     async def fresh(self) -> None:
         """Wait for what is newer, where nothing was read because nobody looked."""
 
+    def wake(self) -> None:
+        """There may be traffic again: read soon, though nobody looks."""
+
     def traffic(self, service: str) -> Traffic | Down:
         """Business requests of the last thirty seconds."""
 

@@ -94,6 +94,9 @@ class FixedSource:
     async def fresh(self) -> None:
         """It is what it is."""
 
+    def wake(self) -> None:
+        """It is what it is."""
+
     def traffic(self, service: str) -> Traffic | Down:
         return self.traffic_now
 

@@ -113,14 +113,16 @@ def test_an_exemplar_is_kept_once():
     assert made.exemplars(2.0, 10) == []
 
 
-def test_where_nobody_looked_and_nothing_grew_there_is_no_gap():
+def test_where_nobody_looked_there_is_no_gap_and_what_grew_is_where_it_is_seen():
     made = history((0, scrape(7)))
-    made.add(9, scrape(7), rested=True)
-    assert [made.point(at).rate for at in (7, 9, 11)] == [0.0, 0.0, 0.0]
+    made.add(9, scrape(12), rested=True)
+    assert [made.point(at).rate for at in (7, 9)] == [0.0, pytest.approx(5 / 9)]
+    assert made.interval(0, 8).requests == 0
+    assert made.interval(8, 9).requests == 5
 
 
-@pytest.mark.parametrize(("at", "fast", "rested"), [(9, 7, False), (9, 8, True), (13, 7, True)])
-def test_what_may_have_happened_unseen_leaves_a_gap(at, fast, rested):
+@pytest.mark.parametrize(("at", "rested"), [(9, False), (13, True)])
+def test_where_it_could_not_be_read_there_is_a_gap(at, rested):
     made = history((0, scrape(7)))
-    made.add(at, scrape(fast), rested=rested)
+    made.add(at, scrape(7), rested=rested)
     assert made.point(7) == Point()

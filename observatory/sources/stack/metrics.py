@@ -79,6 +79,9 @@ class StackMetrics(Counters):
     async def fresh(self) -> None:
         """Prometheus scrapes whether anybody looks or not, and is asked as often."""
 
+    def wake(self) -> None:
+        """It never rests."""
+
     def down(self, service: str) -> Down | None:
         """Why there is no fresh sample: of Prometheus itself, or of this service in it."""
         polled = self._poller.now()

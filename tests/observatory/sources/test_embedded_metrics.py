@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from chassis.http.metrics import HttpMetrics
 from observatory.sla import light_state
+from observatory.sources import poller
 from observatory.sources.down import Down
 from observatory.sources.embedded_metrics import EmbeddedMetrics
 
@@ -22,7 +23,7 @@ BESIDE = r"/health|/metrics|/schema|/gremlin"
 
 
 @asynccontextmanager
-async def scraping():
+async def scraping(*, is_watched=True):
     """A service with metrics, and the dashboard's scraper at it."""
     registry = CollectorRegistry()
     metrics = HttpMetrics("order-service", registry)
@@ -41,7 +42,9 @@ async def scraping():
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     source = EmbeddedMetrics(
-        {"order": f"http://127.0.0.1:{runner.addresses[0][1]}"}, lambda _: None
+        {"order": f"http://127.0.0.1:{runner.addresses[0][1]}"},
+        lambda _: None,
+        is_watched=lambda: is_watched,
     )
     await source.start()
     try:
@@ -65,6 +68,15 @@ async def test_exemplars_are_asked_for_and_older_ones_than_its_own_memory_left_o
         (found,) = await until(lambda: source.exemplars("order", 0, time.time() + 1))
         assert (found.trace_id, found.seconds) == (NEW, 0.03)
         assert abs(found.at - time.time()) < 10
+
+
+async def test_traffic_that_begins_while_nobody_looks_is_read_when_its_trace_comes(monkeypatch):
+    monkeypatch.setattr(poller, "_UNWATCHED_EVERY_S", 3600.0)
+    async with scraping(is_watched=False) as (source, metrics, _):
+        await until(lambda: not isinstance(source.traffic("order"), Down))
+        metrics.observe("POST", "/orders", 201, 0.03, NEW)
+        source.wake()
+        await until(lambda: source.traffic("order").requests == 1)
 
 
 async def test_what_is_counted_between_two_scrapes_is_a_point():
