@@ -42,7 +42,7 @@ class InUse(CannotRun):
     def __init__(self, home: Path, holder: Holder | None) -> None:
         super().__init__(
             f"the shop in {home} is in use by another valerix (pid {holder.pid if holder else '?'})"
-            ": wait if it is just starting, stop it, or give this one its own folder with VALERIX_HOME"
+            ": wait if it is just starting, stop it, or give this one its own folder (VALERIX_HOME)"
         )
         self.holder = holder
 
