@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any, NamedTuple
 
 from litestar import Request
@@ -115,14 +116,9 @@ def create_app(
     how actions reach the services."""
     registry, hub, brake = CollectorRegistry(), Hub(), Brake()
     urls = service_urls(settings)
-    drops = DroppedCounts(urls)
+    drops, senders = DroppedCounts(urls), AllowedSenders(settings, brake)
     source = source or _source(settings, hub)
-
-    def arrived(topic: str) -> None:
-        hub.nudge(topic)
-        source.wake()
-
-    telemetry = _telemetry(settings, arrived, registry, drops, AllowedSenders(settings, brake))
+    telemetry = _telemetry(settings, partial(_arrived, hub, source), registry, drops, senders)
     database = Database(settings, size=_POOL)
     services = peers or {key: Peer(name, urls[key], settings) for key, name in NAMES.items()}
     _identify(services, settings, database)
@@ -304,6 +300,12 @@ def _source(settings: DashboardSettings, hub: Hub) -> MetricsSource:
     if settings.prometheus_url:
         return StackMetrics(settings.prometheus_url, hub.nudge)
     return EmbeddedMetrics(service_urls(settings), hub.nudge, is_watched=lambda: hub.has_listeners)
+
+
+def _arrived(hub: Hub, source: MetricsSource, topic: str) -> None:
+    """There are new traces or logs: browsers show them, and there may be traffic again."""
+    hub.nudge(topic)
+    source.wake()
 
 
 def _telemetry(
