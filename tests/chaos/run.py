@@ -1,14 +1,18 @@
 """One seed: the shop opens, everything goes wrong, everything heals, every promise is judged."""
 
 import asyncio
+import logging
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import asyncpg
 import msgspec
 
+from chassis.http import app
 from proof.clients.oracle import disagreements
 from proof.evaluate import Report, evaluate, prove
 from proof.invariant import Limits
@@ -33,6 +37,8 @@ _UNTIL_CLEAR = 100
 # Webhooks that are due again: one that comes after the rest would be left where the shop closes.
 _DELIVERIES = "SELECT count(*) FROM acquirer.deliveries WHERE state = 'PENDING'"
 _WATCH_S = 0.5
+# Of a stack the innermost calls say most.
+_STACK = 2000
 _POLL_S = 0.1
 
 
@@ -81,7 +87,11 @@ async def run(database_url: str, seed: int, plan: Plan | None = None) -> Outcome
     connection = await asyncpg.connect(database_url)
     _be_quiet_about_crashes()
     try:
-        with crashing(dice), tempfile.TemporaryDirectory(prefix="valerix-wire-") as folder:
+        with (
+            crashing(dice),
+            failing_handlers() as failed,
+            tempfile.TemporaryDirectory(prefix="valerix-wire-") as folder,
+        ):
             chance = dice.stream("database")
             wire = DatabaseWire(database_url, Path(folder), chance, plan.wire_share)
             how = {"seed": seed, "fences": plan.fences, "transport": plan.transport}
@@ -90,6 +100,9 @@ async def run(database_url: str, seed: int, plan: Plan | None = None) -> Outcome
             async with wire.open(), shop.open():
                 await _trade(shop, dice, wire, plan, connection, outcome)
         await _judge(connection, shop, outcome)
+        if shop.bugs:
+            why = "".join(failed) or "nothing was logged"
+            outcome.broken["bugs"] = f"{shop.bugs} answers said that a service is confused: {why}"
     finally:
         await connection.close()
     outcome.wire_faults = wire.faults.total()
@@ -192,8 +205,24 @@ async def _judge(connection: asyncpg.Connection, shop: Shop, outcome: Outcome) -
     outcome.payments = Counter({row["state"]: row["count"] for row in rows})
     rows = await connection.fetch("SELECT state, count(*) FROM wallets.holds GROUP BY state")
     outcome.holds = Counter({row["state"]: row["count"] for row in rows})
-    if shop.bugs:
-        outcome.broken["bugs"] = f"{shop.bugs} answers said that a service is confused"
+
+
+@contextmanager
+def failing_handlers() -> Iterator[list[str]]:
+    """The stacks of what handlers raised and nobody expected, though no line is shown."""
+    failed: list[str] = []
+
+    class Keep(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.exc_info:
+                failed.append(logging.Formatter().formatException(record.exc_info)[-_STACK:])
+
+    keep, logger = Keep(logging.ERROR), logging.getLogger(app.__name__)
+    logger.addHandler(keep)
+    try:
+        yield failed
+    finally:
+        logger.removeHandler(keep)
 
 
 def _be_quiet_about_crashes() -> None:
