@@ -434,8 +434,9 @@ class Database:
             task = asyncio.ensure_future(releasing)
             task.add_done_callback(lambda done: done.cancelled() or done.exception())
             releasing = asyncio.shield(task)
-        # asyncpg waits for a cancelled statement to end, and drops the connection if it does not.
-        with contextlib.suppress(TimeoutError):
+        # asyncpg waits for a cancelled statement to end, and drops the connection if it does not. A
+        # connection that is lost in this very moment has left the pool before asyncpg looks again.
+        with contextlib.suppress(TimeoutError, asyncpg.InternalClientError):
             await releasing
 
 

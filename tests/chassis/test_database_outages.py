@@ -36,6 +36,15 @@ async def test_a_connection_that_died_while_idle_costs_no_request(database: Data
     await add(database, "B")
 
 
+async def test_a_connection_that_is_lost_while_it_is_given_back_is_nobodys_fault(
+    database: Database,
+):
+    async with database.connect() as c:
+        raw = c._wire._con  # noqa: SLF001 - the network ends it, between two turns of the event loop
+        asyncio.get_running_loop().call_soon(raw.terminate)
+    await add(database, "A")
+
+
 async def test_who_leaves_twice_while_a_statement_is_cancelled_leaves_no_exception_unheard(
     database: Database, wire: PgWire
 ):
