@@ -3,13 +3,14 @@
 import asyncio
 import time
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import asyncpg
 import msgspec
 
 from bench.shops import DELIVERY
 from chassis.database.pool import Connection
+from chassis.ids import new_id
 from gateways import Captured
 from services.inventory import store as inventory
 from services.order import store as orders
@@ -53,7 +54,7 @@ async def record(database_url: str) -> tuple[tuple[UUID, UUID], list[Call]]:
     transactions, as the services send them: intent, hold, charge, settle, confirm; and the commit
     of its goods alone, as for an order that is due."""
     wire = await _connected(database_url)
-    recorder, order_id, payment_id = StatementRecorder(wire), uuid4(), uuid4()
+    recorder, order_id, payment_id = StatementRecorder(wire), new_id(), new_id()
     c = Connection(recorder, None)
     order = await orders.place(
         c, order_id, payment_id, PRODUCT, 1, lease_s=6.0, deadline_s=900.0, traceparent=None
@@ -136,7 +137,7 @@ class StatementReplay(msgspec.Struct):
 
         async def client(wire: Any) -> None:
             for _ in left:
-                names = {old: uuid4() for old in self.old}
+                names = {old: new_id() for old in self.old}
                 for method, sql, arguments in self.calls:
                     await getattr(wire, method)(
                         sql, *(_renamed(value, names) for value in arguments)

@@ -11,6 +11,7 @@ from chassis.currencies import decimals_of
 
 _SYMBOLS = {"EUR": "€", "USD": "$", "GBP": "£", "CHF": "CHF", "JPY": "¥"}
 _AMOUNT = re.compile(r"([0-9]{1,9})(?:[.,]([0-9]{1,3}))?")
+_UUID_LENGTH = 36
 THIN = "\u202f"
 _UTC = ZoneInfo("UTC")
 _zone_now: ContextVar[ZoneInfo] = ContextVar("zone", default=_UTC)
@@ -142,8 +143,9 @@ def countdown(seconds: int) -> str:
 
 
 def short(identifier: str) -> str:
-    """Enough of an id to distinguish it from its neighbours."""
-    return identifier[:8]
+    """Enough of an id to distinguish it from its neighbours: the end of one of ours, which begins
+    with the time, and the beginning of another."""
+    return identifier[-8:] if len(identifier) == _UUID_LENGTH else identifier[:8]
 
 
 def breakable(name: str) -> Markup:

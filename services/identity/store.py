@@ -2,12 +2,13 @@
 the row of its family."""
 
 from datetime import datetime
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import msgspec
 from sqlalchemy import text
 
 from chassis.database.pool import Connection, statement
+from chassis.ids import new_id
 from services.identity.domain import RefreshToken, User
 
 _USER = statement(
@@ -86,9 +87,9 @@ async def add_user(
 
 async def begin_family(tx: Connection, user: str, digest: bytes, *, life_s: float) -> None:
     """A login, with its first refresh token."""
-    family_id = uuid4()
+    family_id = new_id()
     await tx.execute(_ADD_FAMILY, family_id=family_id, user=user, life_s=life_s)
-    await tx.execute(_ADD_TOKEN, token_id=uuid4(), family_id=family_id, digest=digest, parent=None)
+    await tx.execute(_ADD_TOKEN, token_id=new_id(), family_id=family_id, digest=digest, parent=None)
 
 
 async def lock_token(tx: Connection, digest: bytes) -> RefreshToken | None:
@@ -103,7 +104,7 @@ async def succeed(tx: Connection, token: RefreshToken, digest: bytes) -> None:
     """Spend a live token and give its successor."""
     await tx.execute(_SPEND, token_id=token.token_id)
     await tx.execute(
-        _ADD_TOKEN, token_id=uuid4(), family_id=token.family_id, digest=digest,
+        _ADD_TOKEN, token_id=new_id(), family_id=token.family_id, digest=digest,
         parent=token.token_id,
     )  # fmt: skip
 

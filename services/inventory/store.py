@@ -3,7 +3,7 @@
 READ COMMITTED throughout: a fence is `ON CONFLICT DO NOTHING` and then a look at who won."""
 
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import asyncpg
 import msgspec
@@ -11,6 +11,7 @@ from sqlalchemy import bindparam, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from chassis.database.pool import Connection, Row, Statement, statement
+from chassis.ids import new_id
 from chassis.telemetry.context import current_traceparent
 from services.inventory.domain import (
     AlreadySold,
@@ -257,7 +258,7 @@ async def _moved(tx: Connection, order_id: UUID, to: str) -> Row:
 async def restock(c: Connection, product_id: str, quantity: int) -> StockLevel:
     """A delivery."""
     try:
-        row = await c.row(_DELIVER, cause=uuid4(), product=product_id, units=quantity)
+        row = await c.row(_DELIVER, cause=new_id(), product=product_id, units=quantity)
     except asyncpg.NumericValueOutOfRangeError as error:
         raise TooMany(product_id) from error
     if row is None:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import msgspec
 from msgspec import UNSET
@@ -12,6 +12,7 @@ from chassis.database.pool import CommitUnknown, Connection, Database, DatabaseT
 from chassis.http.problems import Problem
 from chassis.idempotency import Key, StoredKey, request_hash
 from chassis.identity.caller import ANONYMOUS
+from chassis.ids import new_id
 from chassis.telemetry.context import current_traceparent, remaining_s, span_now
 from services.order import store
 from services.order.checkout import Checkout
@@ -70,7 +71,7 @@ class OrderPlacement:
         key = None
         if key_text is not None:
             key = _key(command, key_text, owner)
-        order_id = uuid4()
+        order_id = new_id()
         try:
             placed = await self._commit_intent(order_id, command, key, owner)
         except NotForSale:
@@ -120,7 +121,7 @@ class OrderPlacement:
         self, connection: Connection, order_id: UUID, command: PlaceOrder, owner: str
     ) -> Order:
         return await store.place(
-            connection, order_id, uuid4(), command.product_id, command.quantity,
+            connection, order_id, new_id(), command.product_id, command.quantity,
             lease_s=self._settings.order_lease_s, deadline_s=self._settings.order_deadline_s,
             traceparent=current_traceparent(), wallet_id=wallet_of(command), owner=owner,
         )  # fmt: skip

@@ -1,10 +1,11 @@
 """How money is taken: commit the intent, ask the gateway in no transaction, settle its answer."""
 
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import msgspec
 
 from chassis.database.pool import demand_caller
+from chassis.ids import new_id
 from chassis.telemetry.context import current_traceparent
 from services.payment import domain, intents, operations, store
 from services.payment.context import PaymentContext
@@ -50,7 +51,7 @@ async def _open(context: PaymentContext, command: Charge) -> Payment | None:
         payment = await intents.open_payment(
             connection,
             command,
-            payment_id=command.payment_id or uuid4(),
+            payment_id=command.payment_id or new_id(),
             provider=provider,
             decision=Decision("route", why, inputs),
             traceparent=current_traceparent(),

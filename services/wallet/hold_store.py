@@ -1,11 +1,10 @@
 """The SQL of holds: each step moves the hold, its purchase and its money in one statement."""
 
-from uuid import uuid4
-
 import msgspec
 from sqlalchemy import text
 
 from chassis.database.pool import Connection, Row, Statement, statement
+from chassis.ids import new_id
 from services.wallet.contract import PlaceHold
 from services.wallet.domain import Wallet, WalletHold
 
@@ -118,7 +117,7 @@ async def place(
     return _hold(
         await tx.row(
             _PLACE, key=key, user_id=asked.user_id, currency=asked.currency, amount=asked.amount,
-            reference=asked.reference, transaction_id=uuid4(), wallet=wallet.account_id,
+            reference=asked.reference, transaction_id=new_id(), wallet=wallet.account_id,
             placed_by=placed_by, traceparent=traceparent,
         )
     )  # fmt: skip
@@ -145,7 +144,7 @@ async def post(tx: Connection, key: str) -> WalletHold | None:
     """Take what is held; None where nothing is."""
     return _hold(
         await tx.row(
-            _POST, key=key, state="POSTED", status="APPROVED", kind="post", transfer_id=uuid4()
+            _POST, key=key, state="POSTED", status="APPROVED", kind="post", transfer_id=new_id()
         )
     )
 
@@ -154,8 +153,8 @@ async def void(tx: Connection, key: str) -> WalletHold | None:
     """Give back what is held; None where nothing is."""
     return _hold(
         await tx.row(
-            _VOID, key=key, state="VOIDED", status="VOIDED", kind="void", transfer_id=uuid4(),
-            refund_id=uuid4(), refund_status="COMPLETED",
+            _VOID, key=key, state="VOIDED", status="VOIDED", kind="void", transfer_id=new_id(),
+            refund_id=new_id(), refund_status="COMPLETED",
         )
     )  # fmt: skip
 
@@ -164,6 +163,6 @@ async def refund(tx: Connection, key: str) -> WalletHold | None:
     """Give back what was taken; None where nothing was."""
     return _hold(
         await tx.row(
-            _REFUND, key=key, transfer_id=uuid4(), refund_id=uuid4(), refund_status="PENDING"
+            _REFUND, key=key, transfer_id=new_id(), refund_id=new_id(), refund_status="PENDING"
         )
     )

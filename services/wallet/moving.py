@@ -5,13 +5,14 @@ in opposite directions never wait for each other."""
 
 import logging
 from collections.abc import Awaitable, Callable
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import msgspec
 
 from chassis.database.pool import Connection, Database
 from chassis.http.problems import invalid
 from chassis.idempotency import Key, StoredKey, request_hash
+from chassis.ids import new_id
 from chassis.telemetry.context import current_traceparent
 from services.wallet import history, store
 from services.wallet.answers import WalletReply, refusal_of, refused, refused_when_busy, view
@@ -75,7 +76,7 @@ class Movements:
     ) -> WalletReply:  # fmt: skip
         """The key, the money and the answer, in one transaction."""
         meaning = request_hash("POST", route, caller, Meaning(user_id, command))
-        key, transaction_id = Key(f"POST {route} {caller}", key_text, meaning), uuid4()
+        key, transaction_id = Key(f"POST {route} {caller}", key_text, meaning), new_id()
         with refused_when_busy():
             async with self._database.begin(for_caller=True) as tx:
                 taken = await KEYS.claim(tx, key, transaction_id, lock_s=self._lease_s)

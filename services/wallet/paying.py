@@ -7,7 +7,7 @@ request or repair, posts the hold or voids it, and keeps the answer under the ke
 import asyncio
 import logging
 import time
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import asyncpg
 import msgspec
@@ -15,6 +15,7 @@ import msgspec
 from chassis.database.pool import Connection, Database, DatabaseTrouble
 from chassis.http.problems import shed
 from chassis.idempotency import Key, StoredKey, request_hash
+from chassis.ids import new_id
 from chassis.telemetry.context import current_traceparent, span_now
 from services.wallet import contract, history, store
 from services.wallet.answers import (
@@ -142,7 +143,7 @@ class WalletPayments:
     ) -> WalletAttempt | StoredKey | WalletReply:
         """T1. A refusal is an answer too, and is kept."""
         new = NewPayment(
-            transaction_id=uuid4(),
+            transaction_id=new_id(),
             user_id=user_id,
             currency=command.currency,
             amount_minor=command.amount,

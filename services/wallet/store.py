@@ -4,7 +4,7 @@ A row of `wallets.transfers` posts itself: its trigger locks the wallet that pay
 and writes the entries. So a statement here says only what is to happen."""
 
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import msgspec
 from sqlalchemy import text
@@ -12,6 +12,7 @@ from sqlalchemy import text
 from chassis.database.pool import Connection, Statement, statement
 from chassis.due_work import DueWork, backoff
 from chassis.idempotency import IdempotencyStore
+from chassis.ids import new_id
 from services.wallet.domain import (
     Ending,
     InsufficientFunds,
@@ -234,11 +235,11 @@ async def end(tx: Connection, attempt: WalletAttempt, ending: Ending) -> bool:
         "state": attempt_state_of(ending),
         "status": status_of(ending),
         "reason": reason_of(ending),
-        "transfer_id": uuid4(),
+        "transfer_id": new_id(),
     }
     if isinstance(ending, MoneyTaken):
         return await tx.row(_POST, kind="post", **values) is not None
-    return await tx.row(_VOID, kind="void", refund_id=uuid4(), **values) is not None
+    return await tx.row(_VOID, kind="void", refund_id=new_id(), **values) is not None
 
 
 async def keep_ref(c: Connection, transaction_id: UUID, provider_ref: str) -> bool:
@@ -297,7 +298,7 @@ async def transfer(
     """Money goes from a locked wallet to another, of which nothing is locked."""
     values: dict[str, Any] = {
         "transaction_id": transaction_id,
-        "payee_transaction_id": uuid4(),
+        "payee_transaction_id": new_id(),
         "wallet": payer[1].account_id,
         "payee_wallet": payee[1],
         "currency": currency,

@@ -3,11 +3,12 @@
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import msgspec
 
 from chassis.database.pool import Connection
+from chassis.ids import new_id
 from chassis.telemetry import recording
 from services.payment import intents
 from services.payment.breakers import store as breakers
@@ -169,7 +170,7 @@ async def _commit(
     accounts: Admitted,
     steps: Sequence[StepContext],
 ) -> UUID | StoredRequest:
-    payment_id, merchant = uuid4(), domain.merchant
+    payment_id, merchant = new_id(), domain.merchant
     async with context.database.begin() as tx:
         await _reserve(tx, domain, decided)
         # Read after whoever had the accounts before: the same request may have been there.
