@@ -109,10 +109,10 @@ async def _grow(connection: asyncpg.Connection, pattern: Pattern, by: int) -> No
     Triggers are off meanwhile: what they would check is true of the pattern, and so of a copy."""
     await connection.execute("SET session_replication_role = replica")
     await connection.execute(
-        "CREATE TEMP TABLE copies AS SELECT gen_random_uuid() AS id,"  # noqa: S608
-        " gen_random_uuid() AS payment_id, n * interval '1 s' AS ago,"
+        "CREATE TEMP TABLE copies AS SELECT uuidv7(ago) AS id,"  # noqa: S608
+        " uuidv7(ago) AS payment_id, -ago AS ago,"
         f" position + {_EVENTS_OF_AN_ORDER} * (n - 1) AS position"
-        f" FROM events.head, generate_series(1, {by}) AS n"
+        f" FROM events.head, generate_series(1, {by}) AS n, make_interval(secs => -n) AS ago"
     )
     await connection.execute(
         f"UPDATE events.head SET position = position + {_EVENTS_OF_AN_ORDER * by},"  # noqa: S608
@@ -253,7 +253,8 @@ async def _reads(connection: asyncpg.Connection, pattern: Pattern) -> list[str]:
     explained = _Explained(connection)
 
     def on_step(step: ProofStep) -> None:
-        explained.about = step.promise.id
+        these = [each.id for each in step.promises]
+        explained.about = these[0] if len(these) == 1 else f"{len(these)} promises at once"
 
     await prove(explained, Limits(), on_step=on_step)
     return [f"{about}: {', '.join(ways)}" for about, ways in explained.ways.items()]

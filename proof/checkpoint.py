@@ -24,6 +24,7 @@ from proof.incremental import (
     ReadScope,
     changed_orders,
     restrict,
+    rows_given,
 )
 from proof.sealed_tables import WATCHED
 
@@ -138,13 +139,16 @@ class Increment(msgspec.Struct, frozen=True):
         """Whether a promise can be judged from what changed since the checkpoint."""
         return reads == "orders" or reads == "chain" or (reads == "sums" and self.moved is not None)
 
-    def parameters(self, until: int) -> tuple[Any, ...]:
-        """The parameters of `restrict`'s SQL, from $4 on."""
+    def parameters(self, until: int, used: frozenset[int]) -> tuple[Any, ...]:
+        """The parameters of `rows_given`, from $4 on. A list that the SQL does not use is
+        empty: to send all four to each promise takes longer than most promises."""
         changed = self.changed
-        ids = (changed.order_ids, changed.payment_ids)
-        refs = (changed.order_refs, changed.payment_refs)
+        lists = (
+            changed.order_ids, changed.payment_ids, changed.order_refs, changed.payment_refs
+        )  # fmt: skip
+        sent = (each if number in used else () for number, each in enumerate(lists, 4))
         window = (self.checkpoint.before, until)
-        return (*ids, *refs, *window, _encode(self.moved or {}), self.links)
+        return (*sent, *window, _encode(self.moved or {}), self.links)
 
 
 class Baseline(msgspec.Struct, frozen=True):
@@ -372,5 +376,6 @@ def fingerprint(rules: str) -> str:
     parts = [rules, CHANGED_ORDERS, PRICED_ORDERS]
     for each in invariants():
         if each.reads != "everything":
-            parts += restrict(each.sql, each.reads)
+            limited = restrict(each.sql, each.reads)
+            parts += (rows_given(limited.tables, each.reads).clause, limited.sql)
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()

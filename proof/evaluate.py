@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
@@ -17,7 +18,13 @@ from proof.guards import MADE
 from proof.invariant import Invariant, Limits
 from proof.invariants.record import THE_RECORD_IS_UNBROKEN
 from proof.quiescence import Quiescence, find_quiescence
-from proof.statements import ROWS_SHOWN, UNSETTLED_LIMIT, query
+from proof.statements import (
+    ROWS_SHOWN,
+    UNSETTLED_LIMIT,
+    can_be_together,
+    query,
+    query_of_many,
+)
 
 State = Literal["holds", "violated", "settling", "unknown"]
 Row = dict[str, Any]
@@ -26,10 +33,11 @@ _QUICK = 2_000
 # With few, each table of a promise is read once and compared row by row with others; that grows
 # with the square of the orders, so more than these are planned for as many as they are.
 _FEW = 300
-# How PostgreSQL plans: `plan_cache_mode`, and the parallel workers of a statement.
-Plans = tuple[str, str]
-_OF_FEW, _OF_MANY = ("force_generic_plan", "0"), ("force_custom_plan", "0")
-_OF_ALL = ("auto", "DEFAULT")
+# How PostgreSQL plans: `plan_cache_mode`, the parallel workers of a statement, and whether it is
+# compiled.
+Plans = tuple[str, str, str]
+_OF_FEW, _OF_MANY = ("force_generic_plan", "0", "off"), ("force_custom_plan", "0", "off")
+_OF_ALL = ("auto", "DEFAULT", "DEFAULT")
 # A commit takes milliseconds; a server that does not answer must not hold up who stops.
 _END_S = 1.0
 # One for all promises: a statement that succeeds only reads, so there is nothing to undo.
@@ -38,7 +46,8 @@ _SET_SAVEPOINT, _BACK_TO_SAVEPOINT = "SAVEPOINT promises", "ROLLBACK TO SAVEPOIN
 
 class Finding(msgspec.Struct, frozen=True):
     """One promise and what was found. `rows` are the first of `total` offending rows; `overdue` of
-    them had time enough to settle; `reason` says why a promise could not be judged."""
+    them had time enough to settle; `reason` says why a promise could not be judged; `took_ms` is
+    for a statement of its own, 0 where one statement found that many promises hold."""
 
     invariant: Invariant
     state: State
@@ -107,9 +116,10 @@ DEFAULT_TIMEOUTS = StatementTimeouts()
 
 
 class ProofStep(msgspec.Struct, frozen=True):
-    """The promise that is judged now, over how many orders, and the time it may take."""
+    """The promises that one statement judges now, over how many orders, and the time it may
+    take."""
 
-    promise: Invariant
+    promises: tuple[Invariant, ...]
     orders: int
     allowed_s: float
 
@@ -244,16 +254,30 @@ async def _judge_promises(
 ) -> list[tuple[Finding, set[str]]]:
     """What is found of each, in their order, and the orders that have still to settle. The
     `connection` is in its transaction; those `beside` it see the same, where that is a snapshot."""
-    baseline = case.baseline
-    waiting, found = iter(promises), dict[str, tuple[Finding, set[str]]]()
+    baseline, everyone = case.baseline, (connection, *beside)
+    found = dict[str, tuple[Finding, set[str]]]()
+    together, waiting = _split(promises, case)
 
-    async def judge_some(one: asyncpg.Connection) -> None:
+    def judges(*these: Invariant) -> None:
+        if on_step is not None:
+            on_step(ProofStep(these, baseline.orders, case.allowed_s))
+
+    async def judge_some(one: asyncpg.Connection, share: Sequence[Invariant]) -> None:
         await show_outside(one, case.head, missing=baseline.missing)
         await set_plans(one, case.allowed_s, case.plans)
         await prepare_to_judge(one)
-        for each in waiting:
-            if on_step is not None:
-                on_step(ProofStep(each, baseline.orders, case.allowed_s))
+        if share:
+            judges(*share)
+            finders = await judge_together(one, share, case.quiescence, baseline)
+            waiting.extend(each for each in share if each.id in finders)
+            found.update(
+                (each.id, (Finding(each, "holds"), set()))
+                for each in share
+                if each.id not in finders
+            )
+        while waiting:
+            each = waiting.popleft()
+            judges(each)
             found[each.id] = await judge_one(one, each, case.quiescence, baseline)
 
     async with AsyncExitStack() as transactions:
@@ -265,8 +289,18 @@ async def _judge_promises(
             await transactions.enter_async_context(mine)
             if shared:
                 await each.execute(f"SET TRANSACTION SNAPSHOT '{name}'")
-        await _all_of([judge_some(one) for one in (connection, *beside)])
+        shares = [together[n :: len(everyone)] for n in range(len(everyone))]
+        await _all_of([judge_some(*each) for each in zip(everyone, shares, strict=True)])
     return [found[each.id] for each in promises]
+
+
+def _split(promises: Sequence[Invariant], case: _Case) -> tuple[list[Invariant], deque[Invariant]]:
+    """Those that one statement judges, and those that take one each: all where much is read, since
+    one statement could then not say in its time which promise it was that took longer."""
+    if case.plans != _OF_FEW:
+        return [], deque(promises)
+    together = [each for each in promises if can_be_together(each)]
+    return together, deque(each for each in promises if not can_be_together(each))
 
 
 async def _all_of(works: Sequence[Coroutine[Any, Any, None]]) -> None:
@@ -316,12 +350,13 @@ def plans_for(orders: int) -> Plans:
 async def set_plans(connection: asyncpg.Connection, statement_s: float, plans: Plans) -> None:
     """Set the seconds for each statement, and how it is planned: one that reads few orders once for
     all, as long as this connection lasts; one that reads many by how many they are. Both without
-    parallel workers, which take longer to start than the statement takes."""
-    mode, workers = plans
+    parallel workers and without compiling, which take longer than the statement takes."""
+    mode, workers, compiled = plans
     await connection.execute(
         f"SET LOCAL statement_timeout = {int(statement_s * 1000)};"
         f"SET LOCAL plan_cache_mode = {mode};"
-        f"SET LOCAL max_parallel_workers_per_gather = {workers}"
+        f"SET LOCAL max_parallel_workers_per_gather = {workers};"
+        f"SET LOCAL jit = {compiled}"
     )
 
 
@@ -355,6 +390,24 @@ def _reach(baseline: Baseline) -> Reach:
 async def prepare_to_judge(connection: asyncpg.Connection) -> None:
     """Set the savepoint of `judge_one`, once in the transaction."""
     await connection.execute(_SET_SAVEPOINT)
+
+
+async def judge_together(
+    connection: asyncpg.Connection,
+    promises: Sequence[Invariant],
+    quiescence: Quiescence,
+    baseline: Baseline,
+) -> set[str]:
+    """The promises that find a row, by their ids; all of them where one cannot be judged, which
+    a statement of its own will say."""
+    sql, values = query_of_many(promises, quiescence, baseline)
+    try:
+        return {row["id"] for row in await connection.fetch(sql, *values)}
+    except asyncpg.PostgresConnectionError:
+        raise
+    except asyncpg.PostgresError:
+        await connection.execute(_BACK_TO_SAVEPOINT)
+        return {each.id for each in promises}
 
 
 async def judge_one(

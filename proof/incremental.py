@@ -64,7 +64,7 @@ SELECT n.id::text, NOT l.of_order, n.id FROM linked l CROSS JOIN LATERAL (
   UNION ALL SELECT order_id FROM payments.payments WHERE NOT l.of_order AND payment_id = l.id) n
 WHERE n.id IS NOT NULL
 )
-SELECT ref, of_order,
+SELECT ref, of_order, id,
        EXISTS (SELECT FROM orders.orders o WHERE o.payment_id = l.id AND o.id <> l.id) AS paid_for
 FROM linked l""".replace(":since", "changed_in >= $1 AND changed_in < $2")
 
@@ -137,32 +137,53 @@ SELECT s->>0, s->>1, (s->>2)::bigint FROM jsonb_array_elements($10) s"""
 _ROWS_OF_CHAIN = {"proof.chain": "SELECT * FROM proof.chain WHERE n = ANY ($11)"}
 _ROWS = {"orders": _ROWS_OF_ORDERS, "sums": _ROWS_FOR_SUMS, "chain": _ROWS_OF_CHAIN}
 _TYPES = (
-    "$2::timestamptz, $3::timestamptz, $4::uuid[], $5::uuid[], $6::text[], $7::text[],"
+    "$1::bigint, $2::timestamptz, $3::timestamptz, $4::uuid[], $5::uuid[], $6::text[], $7::text[],"
     " $8::xid8, $9::xid8, $10::jsonb, $11::bigint[]"
 )
+_PARAMETER = re.compile(r"\$([0-9]+)")
 _TABLE = re.compile(rf"\b({'|'.join(map(re.escape, {**_ROWS_OF_ORDERS, **_ROWS_OF_CHAIN}))})\b")
 
 
+class Restricted(msgspec.Struct, frozen=True):
+    """A promise's SQL, and the tables that it reads from the WITH clause before it."""
+
+    sql: str
+    tables: tuple[str, ...]
+
+
 @functools.cache
-def restrict(sql: str, reads: ReadScope) -> tuple[str, str]:
-    """A promise's SQL, limited to some rows: the WITH clause that goes before it, and its text.
+def restrict(sql: str, reads: ReadScope) -> Restricted:
+    """The promise, limited to the rows that it has to read: `rows_given` has them.
 
     Each table it names becomes a subquery of that table, under the table's name in quotes, which is
     read once. A name of which each half is in quotes stays: what is looked up for each row is found
-    by the table's index. Both
-    ways of reading use one text, so that they cannot differ. The parameters, after those of every
-    promise: $4 ids of orders, $5 of payments, $6 and $7 the same as text, $8 and $9 the window of
-    transactions, $10 units moved before it: [product, kind, units] each, $11 links.
+    by the table's index. Both ways of reading use one text, so that they cannot differ.
     """
-    rows_of = _ROWS[reads]
-    tables = dict.fromkeys(name for name in _TABLE.findall(sql) if name in rows_of)
-    subqueries = "".join(f',\n"{table}" AS MATERIALIZED (\n{rows_of[table]}\n)' for table in tables)
-    # PostgreSQL needs the type of every parameter, also of those that this text does not use.
+    tables = tuple(dict.fromkeys(name for name in _TABLE.findall(sql) if name in _ROWS[reads]))
 
     def renamed(found: re.Match[str]) -> str:
-        return f'"{found[0]}"' if found[0] in rows_of else found[0]
+        return f'"{found[0]}"' if found[0] in tables else found[0]
 
-    return f"WITH given AS (SELECT {_TYPES}){subqueries}\n", _TABLE.sub(renamed, sql)
+    return Restricted(_TABLE.sub(renamed, sql), tables)
+
+
+class RowsGiven(msgspec.Struct, frozen=True):
+    """The WITH clause that goes before restricted promises, and which parameters it reads."""
+
+    clause: str
+    parameters: frozenset[int]
+
+
+@functools.cache
+def rows_given(tables: tuple[str, ...], reads: ReadScope) -> RowsGiven:
+    """The rows of these tables. The parameters, after those of every promise: $4 ids of orders, $5
+    of payments, $6 and $7 the same as text, $8 and $9 the window of transactions, $10 units moved
+    before it: [product, kind, units] each, $11 links."""
+    rows_of = _ROWS[reads]
+    subqueries = "".join(f',\n"{table}" AS MATERIALIZED (\n{rows_of[table]}\n)' for table in tables)
+    used = frozenset(map(int, _PARAMETER.findall(subqueries)))
+    # PostgreSQL needs the type of every parameter, also of those that this text does not use.
+    return RowsGiven(f"WITH given AS (SELECT {_TYPES}){subqueries}\n", used)
 
 
 class ChangedOrders(msgspec.Struct, frozen=True):
@@ -179,21 +200,16 @@ class ChangedOrders(msgspec.Struct, frozen=True):
 def changed_orders(rows: Iterable[Mapping[str, Any]]) -> ChangedOrders:
     """What `CHANGED_ORDERS` found. A reference that is not a UUID has no id and stays: a table may
     hold rows of no order."""
-    found = sorted((row["ref"], row["of_order"], row["paid_for"]) for row in rows)
-    orders = tuple(ref for ref, of_order, _ in found if of_order)
-    payments = tuple(ref for ref, of_order, _ in found if not of_order)
-    count = len({ref for ref, _, paid_for in found if not paid_for})
-    return ChangedOrders(orders, payments, _uuids(orders), _uuids(payments), count)
+    found = sorted(rows, key=lambda row: row["ref"])
+    orders = [row for row in found if row["of_order"]]
+    payments = [row for row in found if not row["of_order"]]
+    count = len({row["ref"] for row in found if not row["paid_for"]})
+    return ChangedOrders(_refs(orders), _refs(payments), _ids(orders), _ids(payments), count)
 
 
-def _uuids(refs: Iterable[str]) -> tuple[UUID, ...]:
-    return tuple(found for found in map(_uuid, refs) if found is not None)
+def _refs(rows: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    return tuple(row["ref"] for row in rows)
 
 
-def _uuid(ref: str) -> UUID | None:
-    try:
-        found = UUID(ref)
-    except ValueError:
-        return None
-    # Only PostgreSQL's own spelling: a join would not match another one.
-    return found if str(found) == ref else None
+def _ids(rows: Iterable[Mapping[str, Any]]) -> tuple[UUID, ...]:
+    return tuple(row["id"] for row in rows if row["id"] is not None)

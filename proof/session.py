@@ -164,6 +164,7 @@ class ProofSession:
         return await asyncpg.connect(
             self._url,
             timeout=CONNECT_S,
+            max_cacheable_statement_size=0,  # that of many promises is long, and used again
             server_settings={
                 "application_name": "valerix-proof",
                 "default_transaction_read_only": "on",

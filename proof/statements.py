@@ -1,9 +1,12 @@
-"""The statement of a promise: its SQL with a count, over all orders or only the changed ones."""
+"""The statement of a promise: its SQL with a count, over all orders or only the changed ones; and
+of many promises, where few orders changed."""
 
+import functools
+from collections.abc import Sequence
 from typing import Any
 
 from proof.checkpoint import Baseline
-from proof.incremental import restrict
+from proof.incremental import restrict, rows_given
 from proof.invariant import Invariant
 from proof.quiescence import Quiescence
 
@@ -36,5 +39,40 @@ def query(
     if increment is None or not increment.covers(invariant.reads):
         values = (limit, *times) if invariant.kind == "Q" else (limit,)
         return template.format(sql=invariant.sql), values
-    clause, sql = restrict(invariant.sql, invariant.reads)
-    return clause + template.format(sql=sql), (limit, *times, *increment.parameters(baseline.until))
+    limited = restrict(invariant.sql, invariant.reads)
+    given = rows_given(limited.tables, invariant.reads)
+    values = (limit, *times, *increment.parameters(baseline.until, given.parameters))
+    return given.clause + template.format(sql=limited.sql), values
+
+
+def can_be_together(invariant: Invariant) -> bool:
+    """Whether `query_of_many` takes it: of other tables it reads what no other promise reads."""
+    return invariant.reads in ("orders", "everything")
+
+
+def query_of_many(
+    invariants: Sequence[Invariant], quiescence: Quiescence, baseline: Baseline
+) -> tuple[str, tuple[Any, ...]]:
+    """One statement that has the `id` of each of these promises that finds a row. It reads the
+    changed rows of each table once for all of them; only for a baseline with an increment."""
+    increment = baseline.increment
+    if increment is None:
+        raise ValueError("nothing says which orders changed")
+    sql, used = _of_many(tuple(invariants))
+    times = (quiescence.since, quiescence.overdue_before)
+    return sql, (ROWS_SHOWN, *times, *increment.parameters(baseline.until, used))
+
+
+@functools.cache
+def _of_many(invariants: tuple[Invariant, ...]) -> tuple[str, frozenset[int]]:
+    tables: dict[str, None] = {}
+    parts = []
+    for each in invariants:
+        sql = each.sql
+        if each.reads == "orders":
+            limited = restrict(sql, each.reads)
+            sql, tables = limited.sql, tables | dict.fromkeys(limited.tables)
+        # A count needs no column of the rows, and is planned for all of them.
+        parts.append(f"SELECT '{each.id}' AS id FROM (\n{sql}\n) v HAVING count(*) > 0")  # noqa: S608
+    given = rows_given(tuple(tables), "orders")
+    return given.clause + "\nUNION ALL\n".join(parts), given.parameters

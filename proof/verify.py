@@ -99,8 +99,10 @@ async def _progress(session: ProofSession) -> AsyncIterator[None]:
         while True:
             await asyncio.sleep(_PROGRESS_EVERY_S)
             if (step := session.current_step) is not None:
-                took, promise = time.monotonic() - started, step.promise
-                what = f"reading {format_orders(step.orders)}, now for {promise.id} {promise.title}"
+                took, now = time.monotonic() - started, f"{len(step.promises)} promises at once"
+                if len(step.promises) == 1:
+                    now = f"{step.promises[0].id} {step.promises[0].title}"
+                what = f"reading {format_orders(step.orders)}, now for {now}"
                 click.echo(f"  {took:3.0f} s: {what}", err=True)
 
     task = asyncio.create_task(report_progress(), name="progress")

@@ -92,7 +92,7 @@ async def test_everything_is_read_without_a_snapshot_that_lasts(shop, auditor):
         return False
 
     def note(step: ProofStep) -> None:
-        (is_judging.clear if step.promise == last else is_judging.set)()
+        (is_judging.clear if step.promises == (last,) else is_judging.set)()
 
     while not seen:  # it is looked for between two promises, and may be missed
         watching = asyncio.create_task(sees_what_came_later())

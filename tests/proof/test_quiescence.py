@@ -3,7 +3,8 @@
 import asyncpg
 
 from proof import Limits
-from proof.evaluate import Finding, StatementTimeouts, evaluate, verdict
+from proof.evaluate import Finding, StatementTimeouts, evaluate, prove, verdict
+from tests.proof.bulk_orders import insert_confirmed_orders
 from tests.proof.reports import finding
 
 OLD = "UPDATE orders.orders SET created_at = now() - interval '1 day' WHERE status LIKE 'PENDING%'"
@@ -68,6 +69,18 @@ async def test_a_promise_whose_sql_fails_is_unknown_and_the_others_are_judged(
     assert finding(report, "I1").state == "holds"
     # With the table its guards are gone.
     assert [each.invariant.id for each in report.those("violated")] == ["I30"]
+
+
+async def test_where_one_statement_cannot_judge_them_all_each_has_its_own(shop: asyncpg.Connection):
+    await prove(shop, Limits())
+    await insert_confirmed_orders(shop, 2)
+    await shop.execute("ALTER TABLE payments.policies RENAME TO elsewhere")
+    report = await prove(shop, Limits())
+    assert report.reach.before is not None
+    assert {each.invariant.id for each in report.those("unknown")} == {"I27", "P9"}
+    assert all("policies" in (each.reason or "") for each in report.those("unknown"))
+    assert [each.invariant.id for each in report.those("violated")] == ["I30"]
+    assert len(report.those("holds")) > 40
 
 
 async def test_without_gremlin_tables_old_work_is_overdue(shop: asyncpg.Connection):
