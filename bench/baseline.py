@@ -60,7 +60,7 @@ async def record(database_url: str) -> tuple[tuple[UUID, UUID], list[Call]]:
         c, order_id, payment_id, PRODUCT, 1, lease_s=6.0, deadline_s=900.0, traceparent=None
     )
     await inventory.hold(c, order_id, PRODUCT, 1, "order-service")
-    await _pay(c, recorder, order)
+    await _pay(c, order)
     order = await _moved(c, order, "CONFIRMED")
     await recorder.execute("BEGIN")
     await inventory.commit(c, order_id)
@@ -77,22 +77,20 @@ async def _moved(c: Connection, order: Order, to: Any) -> Order:
     return moved
 
 
-async def _pay(c: Connection, recorder: StatementRecorder, order: Order) -> None:
+async def _pay(c: Connection, order: Order) -> None:
     key, payment_id = f"charge-{order.id}", order.payment_id
     ask = Charge(payment_id, order.id, AMOUNT, CURRENCY, key, b"\x00" * 32, "order-service")
     why = intents.Decision("route", "It is the one connector that is configured.", {})
-    await intents.open_payment(
+    payment = await intents.open_payment(
         c, ask, payment_id=payment_id, provider="mock", decision=why, traceparent=None, grace_s=2.5
     )
+    if payment is None:
+        raise RuntimeError("somebody else has opened the recorded payment")
     await c.row(
         mock_store._RECORD,  # noqa: SLF001 - the baseline is made of exactly these statements
         gw_key=gw_key(payment_id, 1, 1), provider="mock", payment_ref=str(payment_id),
         amount_minor=AMOUNT, currency=CURRENCY, state="CAPTURED", decline_code=None, captured=True,
     )  # fmt: skip
-    await recorder.execute("BEGIN")
-    payment = await payments.lock(c, payment_id)
-    if payment is None:
-        raise RuntimeError("the recorded payment is gone")
     effect = outcomes.outcome_effect(payment, payment.attempt, Captured(AMOUNT, CURRENCY))
     step = payments.PaymentMove(
         attempt=payment.id_of(payment.attempt),
@@ -100,8 +98,8 @@ async def _pay(c: Connection, recorder: StatementRecorder, order: Order) -> None
         payment_to="SUCCEEDED",
         lines=effect.lines,
     )
-    await payments.move(c, payment, step, grace_s=2.5)
-    await recorder.execute("COMMIT")
+    if await payments.move_as_seen(c, payment, step, grace_s=2.5) is None:
+        raise RuntimeError("somebody else has moved the recorded payment")
 
 
 def _renamed(value: Any, names: dict[UUID, UUID]) -> Any:

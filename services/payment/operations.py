@@ -113,6 +113,7 @@ async def ask(
                 payment.id_of(attempt),
                 result,
                 grace_s=context.grace_s,
+                seen=payment,
                 route=context.route,
                 replan=context.replan,
             )

@@ -1,7 +1,7 @@
 """Records what a gateway answered: the only writer of outcomes, whoever asked and how often."""
 
 import logging
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from itertools import zip_longest
 from typing import Any
 
@@ -35,6 +35,17 @@ async def _no_plan(tx: Connection, payment: Payment) -> None:
     """What came to nothing stays so."""
 
 
+class _Settled(msgspec.Struct, frozen=True):
+    """What was written: the payment and its attempt as they were, and what became of them."""
+
+    before: Payment
+    attempt: Attempt
+    after: Payment
+    effect: OutcomeEffect
+    fee_minor: int | None = None
+    wants_human: bool = False
+
+
 async def settle(
     database: Database,
     metrics: PaymentMetrics,
@@ -42,6 +53,7 @@ async def settle(
     outcome: GatewayResult,
     *,
     grace_s: float,
+    seen: Payment | None = None,
     route: Route = _no_other,
     replan: Replan = _no_plan,
     also: Within | None = None,
@@ -50,26 +62,76 @@ async def settle(
     transaction under the payment's row lock. Late, repeated and concurrent outcomes are harmless.
 
     Used by the charge, the reconciler, the cancel, the late captures and the provider's events
-    alike; `grace_s` is how long the reconciler leaves what is not finished to the caller; `route`
+    alike; `grace_s` is how long the reconciler leaves what is not finished to the caller; `seen` is
+    the payment as the caller saw it last: where it still stands so, and one step is all there is to
+    do, one statement does it; `route`
     says which account a leg goes to after a definite no, of those whose breaker is closed; `replan`
     opens another plan in place of one that came to nothing, if there is one; `also` is written in
     the same transaction. Returns the payment as it is."""
-    async with database.begin() as tx:
-        before = await store.lock(tx, attempt.payment_id)
-        if before is None:
-            raise LookupError(f"no payment {attempt.payment_id}")
-        found = before.find(attempt)
-        further = await _further(tx, before, found, outcome, route)
-        effect = outcomes.outcome_effect(before, found, outcome, further)
-        after, effect = await _moved(tx, before, attempt, effect, outcome, grace_s, replan)
-        if len(after.newest) > 1 and legs.direction(after) != "take":
-            await store.order_refunds(tx, after.payment_id)
-        fee_minor = await _fee(tx, before, found, effect)
-        wants_human = bool(effect.review) and await store.flag(tx, attempt.payment_id)
-        if also is not None:
-            await also(tx)
+    settled = None
+    if seen is not None and (step := _one_step(seen, attempt, outcome)) is not None:
+        settled = await _as_seen(database, seen, *step, grace_s=grace_s)
+    if settled is None:
+        async with database.begin() as tx:
+            settled = await _under_lock(tx, attempt, outcome, grace_s, route, replan)
+            if also is not None:
+                await also(tx)
+    _report(metrics, attempt, settled)
+    return settled.after
+
+
+def _one_step(
+    seen: Payment, attempt: AttemptId, outcome: GatewayResult
+) -> tuple[PaymentMove, OutcomeEffect] | None:
+    """The step of a payment in one leg, asked for once, that this outcome brings to its end, and
+    nothing else depends on it: it can go nowhere else, and no plan said what it costs."""
+    found = seen.find(attempt)
+    if len(seen.attempts) > 1 or found.fallbacks or found.method is not None:
+        return None
+    effect = outcomes.outcome_effect(seen, found, outcome)
+    if (len(effect.attempt_path), len(effect.payment_path)) != (1, 1):
+        return None
+    if effect.decision is not None or _can_be_replaced(seen, attempt, effect):
+        return None
+    return next(_steps(seen, attempt, effect, outcome)), effect
+
+
+async def _as_seen(
+    database: Database, seen: Payment, step: PaymentMove, effect: OutcomeEffect, *, grace_s: float
+) -> _Settled | None:
+    """Take the step, if the payment and its attempt are still as they were seen."""
+    async with database.connect() as connection:
+        after = await store.move_as_seen(connection, seen, step, grace_s=grace_s)
+    return None if after is None else _Settled(seen, seen.attempt, after, effect)
+
+
+async def _under_lock(
+    tx: Connection,
+    attempt: AttemptId,
+    outcome: GatewayResult,
+    grace_s: float,
+    route: Route,
+    replan: Replan,
+) -> _Settled:
+    before = await store.lock(tx, attempt.payment_id)
+    if before is None:
+        raise LookupError(f"no payment {attempt.payment_id}")
+    found = before.find(attempt)
+    further = await _further(tx, before, found, outcome, route)
+    effect = outcomes.outcome_effect(before, found, outcome, further)
+    after, effect = await _moved(tx, before, attempt, effect, outcome, grace_s, replan)
+    if len(after.newest) > 1 and legs.direction(after) != "take":
+        await store.order_refunds(tx, after.payment_id)
+    fee_minor = await _fee(tx, before, found, effect)
+    wants_human = bool(effect.review) and await store.flag(tx, attempt.payment_id)
+    return _Settled(before, found, after, effect, fee_minor, wants_human)
+
+
+def _report(metrics: PaymentMetrics, attempt: AttemptId, settled: _Settled) -> None:
+    """Count it, and say it in the log."""
+    before, after, effect = settled.before, settled.after, settled.effect
     about = {**after.named(), "leg": attempt.leg_n, "attempt": attempt.n}
-    if wants_human:
+    if settled.wants_human:
         logger.error(
             "a payment needs a human: %s", effect.review, extra={**about, "state": before.state}
         )
@@ -77,10 +139,9 @@ async def settle(
         logger.info("plan %s takes the place of the one before", after.plan_n, extra=about)
     if effect.decision is not None:
         logger.info("decided to %s all legs of a payment", effect.decision, extra=about)
-    _count(metrics, found, effect, fee_minor)
+    _count(metrics, settled.attempt, effect, settled.fee_minor)
     for state in effect.payment_path:
         logger.info("payment %s", state, extra=about)
-    return after
 
 
 async def _further(
@@ -136,12 +197,22 @@ async def _apply(
     outcome: GatewayResult,
     grace_s: float,
 ) -> Payment:
+    for step in _steps(payment, attempt, effect, outcome):
+        payment = await store.move(tx, payment, step, grace_s=grace_s)
+    if effect.review:
+        payment = msgspec.structs.replace(payment, needs_review=True)
+    return payment
+
+
+def _steps(
+    payment: Payment, attempt: AttemptId, effect: OutcomeEffect, outcome: GatewayResult
+) -> Iterator[PaymentMove]:
     declines = [outcome.code] if isinstance(outcome, Declined) else []
     declines += [each.detail for each in payment.newest if each.state == "FAILED" and each.detail]
     last = max(len(effect.attempt_path), len(effect.payment_path)) - 1
     steps = zip_longest(effect.attempt_path, effect.payment_path)
     for at, (attempt_to, payment_to) in enumerate(steps):
-        step = PaymentMove(
+        yield PaymentMove(
             attempt=attempt,
             attempt_to=attempt_to,
             detail=_why(outcome),
@@ -149,10 +220,6 @@ async def _apply(
             decline_code=declines[0] if declines else None,
             lines=effect.lines if at == last else (),
         )
-        payment = await store.move(tx, payment, step, grace_s=grace_s)
-    if effect.review:
-        payment = msgspec.structs.replace(payment, needs_review=True)
-    return payment
 
 
 async def _fee(

@@ -113,6 +113,35 @@ _MOVE = statement(
     ),
     "UPDATE payments.payments, payments.attempts; INSERT payments.ledger",
 )
+# The same for a payment that stands as it was seen, by itself: where the attempt or the payment has
+# moved meanwhile, nothing does. Each part finds rows only where the one before did, and the payment
+# is locked first, as everybody locks it.
+_MOVE_AS_SEEN = statement(
+    text(
+        "WITH locked AS ("
+        " SELECT payment_id FROM payments.payments"
+        " WHERE payment_id = :payment_id AND state = :payment_was ::text FOR UPDATE),"
+        " attempt AS ("
+        " UPDATE payments.attempts a SET state = :attempt_to ::text, detail = :detail ::text,"
+        "   updated_at = now()"
+        " FROM locked WHERE a.payment_id = locked.payment_id AND leg_n = :leg_n AND n = :n"
+        "   AND state = :attempt_was ::text"
+        " RETURNING a.payment_id, a.updated_at),"
+        " moved AS ("
+        " UPDATE payments.payments p SET state = :payment_to ::text,"
+        "   decline_code = coalesce(decline_code, :decline_code ::text),"
+        "   needs_review = false, attempts = 0, updated_at = now(),"
+        "   next_attempt_at = now() + make_interval(secs => :grace_s)"
+        " FROM attempt WHERE p.payment_id = attempt.payment_id),"
+        " posted AS ("
+        " INSERT INTO payments.ledger"
+        "   (payment_id, leg_n, kind, line, account, amount_minor, currency)"
+        " SELECT payment_id, l.* FROM attempt, unnest(:legs ::int[], :kinds ::text[],"
+        "   :lines ::int[], :accounts ::text[], :amounts ::bigint[], :currencies ::text[]) AS l)"
+        " SELECT updated_at FROM attempt"
+    ),
+    "UPDATE payments.payments, payments.attempts; INSERT payments.ledger",
+)
 _FLAG = statement(
     text(
         "UPDATE payments.payments SET needs_review = true, updated_at = now()"
@@ -285,23 +314,49 @@ async def move(tx: Connection, payment: Payment, step: PaymentMove, *, grace_s: 
     `grace_s` is how long the reconciler leaves what is unfinished to whoever works on it."""
     row = await tx.row(
         _MOVE,
-        payment_id=payment.payment_id,
-        grace_s=grace_s,
-        payment_to=step.payment_to,
-        decline_code=step.decline_code,
         cancel_reason=step.cancel_reason,
         cancelled_by=step.cancelled_by,
-        leg_n=step.attempt and step.attempt.leg_n,
-        n=step.attempt and step.attempt.n,
-        attempt_to=step.attempt_to,
-        detail=step.detail,
-        legs=[line.leg_n for line in step.lines],
-        kinds=[line.kind for line in step.lines],
-        lines=[line.line for line in step.lines],
-        accounts=[line.account for line in step.lines],
-        amounts=[line.amount_minor for line in step.lines],
-        currencies=[line.currency for line in step.lines],
+        **_written(payment, step, grace_s),
     )
+    return _after(payment, step, row)
+
+
+async def move_as_seen(
+    connection: Connection, seen: Payment, step: PaymentMove, *, grace_s: float
+) -> Payment | None:
+    """Take one step of an attempt and its payment, in one statement; None, and nothing is done,
+    where one of them is no longer in the state in which it was seen."""
+    if step.attempt is None:
+        raise ValueError("a payment does not move without its attempt")
+    row = await connection.row(
+        _MOVE_AS_SEEN,
+        payment_was=seen.state,
+        attempt_was=seen.find(step.attempt).state,
+        **_written(seen, step, grace_s),
+    )
+    return None if row is None else _after(seen, step, row)
+
+
+def _written(payment: Payment, step: PaymentMove, grace_s: float) -> dict[str, Any]:
+    return {
+        "payment_id": payment.payment_id,
+        "grace_s": grace_s,
+        "payment_to": step.payment_to,
+        "decline_code": step.decline_code,
+        "leg_n": step.attempt and step.attempt.leg_n,
+        "n": step.attempt and step.attempt.n,
+        "attempt_to": step.attempt_to,
+        "detail": step.detail,
+        "legs": [line.leg_n for line in step.lines],
+        "kinds": [line.kind for line in step.lines],
+        "lines": [line.line for line in step.lines],
+        "accounts": [line.account for line in step.lines],
+        "amounts": [line.amount_minor for line in step.lines],
+        "currencies": [line.currency for line in step.lines],
+    }
+
+
+def _after(payment: Payment, step: PaymentMove, row: Row | None) -> Payment:
     if step.payment_to is not None:
         payment = msgspec.structs.replace(
             payment,
