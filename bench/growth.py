@@ -15,8 +15,9 @@ from bench import baseline
 from chassis.database.pool import Statement
 from fleet.settings import load_as
 from frontend import queries
-from proof.evaluate import ProofStep, Report, prove
+from proof.evaluate import Report, prove
 from proof.invariant import Limits
+from proof.judging import ProofStep
 from proof.session import ProofSession
 from proof.settings import ProofSettings
 from proof.verify import CONNECTIONS

@@ -9,7 +9,8 @@ from loadtests.comparison import Comparison
 from loadtests.measures import GeneratorUsage, Measures
 from loadtests.plan import LoadPlan, Ran
 from loadtests.thresholds import ThresholdCheck
-from proof.evaluate import Report, State
+from proof.evaluate import Report
+from proof.finding import State
 
 Answer = Literal["kept", "broken", "unknown"]
 EXIT_CODES: dict[Answer, int] = {"kept": 0, "broken": 1, "unknown": 2}

@@ -1,9 +1,9 @@
 """The proof: every promise of the shop as a small named check against the database.
 
 It owns no data but the checkpoint of what was proven (checkpoint.py). `themes` is the table of
-promises, `evaluate.py` judges them, `render.py` prints the verdict,
-`ProofScheduler` keeps it fresh for the dashboard. Start reading in invariant.py, then the themes in
-invariants/; incremental.py limits their SQL to the orders that changed.
+promises, `evaluate.py` judges them by the statements of `judging.py`, `render.py` prints the
+verdict, `ProofScheduler` keeps it fresh for the dashboard. Start reading in invariant.py, then the
+themes in invariants/; incremental.py limits their SQL to the orders that changed.
 
 Adding a promise takes two files, its theme in invariants/ and a case that breaks it in
 tests/proof/breaks.py, and then `make render`. The report, `valerix verify`, the gauge and the

@@ -2,60 +2,38 @@
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 import asyncpg
 import msgspec
 
 from proof import invariants
-from proof.chain import NO_HEADS, Head, HeadFile, head_trouble
+from proof.chain import NO_HEADS, HeadFile, head_trouble
 from proof.checkpoint import Baseline, Checkpoint, find_baseline, next_checkpoint, save
-from proof.guards import MADE
-from proof.invariant import Invariant, Limits
+from proof.finding import Finding, State, verdict
+from proof.invariant import Limits
 from proof.invariants.record import THE_RECORD_IS_UNBROKEN
-from proof.quiescence import Quiescence, find_quiescence
-from proof.statements import (
-    ROWS_SHOWN,
-    UNSETTLED_LIMIT,
-    can_be_together,
-    query,
-    query_of_many,
+from proof.judging import (
+    OF_ALL,
+    OF_MANY,
+    Case,
+    Judge,
+    Plans,
+    ProofStep,
+    elapsed_ms,
+    plans_for,
+    set_plans,
 )
+from proof.quiescence import Quiescence, find_quiescence
+from proof.statements import UNSETTLED_LIMIT
 
-State = Literal["holds", "violated", "settling", "unknown"]
-Row = dict[str, Any]
 # Up to so many changed orders, a statement is quick; with more it may take as long as a full read.
 _QUICK = 2_000
-# With few, each table of a promise is read once and compared row by row with others; that grows
-# with the square of the orders, so more than these are planned for as many as they are.
-_FEW = 300
-# How PostgreSQL plans: `plan_cache_mode`, the parallel workers of a statement, and whether it is
-# compiled.
-Plans = tuple[str, str, str]
-_OF_FEW, _OF_MANY = ("force_generic_plan", "0", "off"), ("force_custom_plan", "0", "off")
-_OF_ALL = ("auto", "DEFAULT", "DEFAULT")
 # A commit takes milliseconds; a server that does not answer must not hold up who stops.
 _END_S = 1.0
-# One for all promises: a statement that succeeds only reads, so there is nothing to undo.
-_SET_SAVEPOINT, _BACK_TO_SAVEPOINT = "SAVEPOINT promises", "ROLLBACK TO SAVEPOINT promises"
-
-
-class Finding(msgspec.Struct, frozen=True):
-    """One promise and what was found. `rows` are the first of `total` offending rows; `overdue` of
-    them had time enough to settle; `reason` says why a promise could not be judged; `took_ms` is
-    for a statement of its own, 0 where one statement found that many promises hold."""
-
-    invariant: Invariant
-    state: State
-    total: int = 0
-    overdue: int = 0
-    rows: tuple[Row, ...] = ()
-    reason: str | None = None
-    took_ms: float = 0.0
 
 
 class Reach(msgspec.Struct, frozen=True):
@@ -92,13 +70,6 @@ class Report(msgspec.Struct, frozen=True):
         return tuple(each for each in self.findings if each.state == state)
 
 
-def verdict(findings: tuple[Finding, ...]) -> State:
-    """The worst state found: violated, then unknown, then settling."""
-    states = {each.state for each in findings}
-    order: tuple[State, ...] = ("violated", "unknown", "settling")
-    return next((state for state in order if state in states), "holds")
-
-
 def could_not_judge(reason: str, limits: Limits | None = None) -> Report:
     """The report when the database does not answer: every promise is unknown."""
     findings = tuple(Finding(each, "unknown", reason=reason) for each in invariants(limits))
@@ -113,15 +84,6 @@ class StatementTimeouts(msgspec.Struct, frozen=True):
 
 
 DEFAULT_TIMEOUTS = StatementTimeouts()
-
-
-class ProofStep(msgspec.Struct, frozen=True):
-    """The promises that one statement judges now, over how many orders, and the time it may
-    take."""
-
-    promises: tuple[Invariant, ...]
-    orders: int
-    allowed_s: float
 
 
 async def evaluate(
@@ -202,19 +164,28 @@ async def _judge_all(
 ) -> tuple[Report, Baseline, Checkpoint | None]:
     started = time.perf_counter()
     known = heads.read()
+    judge = Judge(invariants(limits), connection, beside, on_step)
     one_snapshot = connection.transaction(isolation="repeatable_read", readonly=True)
     async with AsyncExitStack() as transactions:
         await transactions.enter_async_context(one_snapshot)
-        await set_plans(connection, timeouts.incremental_s, _OF_MANY)
-        quiescence = await find_quiescence(connection, limits)
-        baseline = await find_baseline(connection, whole=whole, heads=known, read_again=heads.read)
-        trouble = await head_trouble(connection, known)
-        if baseline.increment is None:
-            await transactions.aclose()
-            await transactions.enter_async_context(connection.transaction(readonly=True))
-        head = known.of(baseline.server)
-        case = _Case(quiescence, baseline, head, *_bounds_of(baseline, timeouts))
-        found = await _judge_promises(connection, beside, invariants(limits), case, on_step)
+        await set_plans(connection, timeouts.incremental_s, OF_MANY)
+        if not whole:
+            judge.plan_ahead(timeouts.incremental_s)
+        try:
+            quiescence = await find_quiescence(connection, limits)
+            baseline = await find_baseline(
+                connection, whole=whole, heads=known, read_again=heads.read
+            )
+            trouble = await head_trouble(connection, known)
+            if baseline.increment is None:
+                await transactions.aclose()
+                await transactions.enter_async_context(connection.transaction(readonly=True))
+            head = known.of(baseline.server)
+            found = await judge.judge(
+                Case(quiescence, baseline, head, *_bounds_of(baseline, timeouts))
+            )
+        finally:
+            await judge.stop()
         findings = [_unless(trouble, finding) for finding, _ in found]
         unsettled = set[str]().union(*(names for _, names in found))
         proven = None
@@ -222,96 +193,27 @@ async def _judge_all(
             proven = await next_checkpoint(
                 connection, baseline, quiescence.at, tuple(sorted(unsettled))
             )
-    report = Report(
+    report = _report(tuple(findings), quiescence, baseline, limits, elapsed_ms(started))
+    return report, baseline, proven
+
+
+def _report(
+    findings: tuple[Finding, ...],
+    quiescence: Quiescence,
+    baseline: Baseline,
+    limits: Limits,
+    took_ms: float,
+) -> Report:
+    return Report(
         at=quiescence.at,
-        state=verdict(tuple(findings)),
-        findings=tuple(findings),
-        took_ms=_elapsed_ms(started),
+        state=verdict(findings),
+        findings=findings,
+        took_ms=took_ms,
         gremlins_loose=quiescence.active_gremlins,
         quiet_since=None if quiescence.active_gremlins else quiescence.since,
         settle_s=limits.settle_s,
         reach=_reach(baseline),
     )
-    return report, baseline, proven
-
-
-class _Case(msgspec.Struct, frozen=True):
-    """What the promises of one proof are judged by; each statement may take `allowed_s`."""
-
-    quiescence: Quiescence
-    baseline: Baseline
-    head: Head
-    allowed_s: float
-    plans: Plans
-
-
-async def _judge_promises(
-    connection: asyncpg.Connection,
-    beside: Sequence[asyncpg.Connection],
-    promises: Sequence[Invariant],
-    case: _Case,
-    on_step: Callable[[ProofStep], None] | None,
-) -> list[tuple[Finding, set[str]]]:
-    """What is found of each, in their order, and the orders that have still to settle. The
-    `connection` is in its transaction; those `beside` it see the same, where that is a snapshot."""
-    baseline, everyone = case.baseline, (connection, *beside)
-    found = dict[str, tuple[Finding, set[str]]]()
-    together, waiting = _split(promises, case)
-
-    def judges(*these: Invariant) -> None:
-        if on_step is not None:
-            on_step(ProofStep(these, baseline.orders, case.allowed_s))
-
-    async def judge_some(one: asyncpg.Connection, share: Sequence[Invariant]) -> None:
-        await show_outside(one, case.head, missing=baseline.missing)
-        await set_plans(one, case.allowed_s, case.plans)
-        await prepare_to_judge(one)
-        if share:
-            judges(*share)
-            finders = await judge_together(one, share, case.quiescence, baseline)
-            waiting.extend(each for each in share if each.id in finders)
-            found.update(
-                (each.id, (Finding(each, "holds"), set()))
-                for each in share
-                if each.id not in finders
-            )
-        while waiting:
-            each = waiting.popleft()
-            judges(each)
-            found[each.id] = await judge_one(one, each, case.quiescence, baseline)
-
-    async with AsyncExitStack() as transactions:
-        shared = bool(beside) and baseline.increment is not None
-        name = await connection.fetchval("SELECT pg_export_snapshot()") if shared else ""
-        for each in beside:
-            isolation = "repeatable_read" if shared else "read_committed"
-            mine = each.transaction(isolation=isolation, readonly=True)
-            await transactions.enter_async_context(mine)
-            if shared:
-                await each.execute(f"SET TRANSACTION SNAPSHOT '{name}'")
-        shares = [together[n :: len(everyone)] for n in range(len(everyone))]
-        await _all_of([judge_some(*each) for each in zip(everyone, shares, strict=True)])
-    return [found[each.id] for each in promises]
-
-
-def _split(promises: Sequence[Invariant], case: _Case) -> tuple[list[Invariant], deque[Invariant]]:
-    """Those that one statement judges, and those that take one each: all where much is read, since
-    one statement could then not say in its time which promise it was that took longer."""
-    if case.plans != _OF_FEW:
-        return [], deque(promises)
-    together = [each for each in promises if can_be_together(each)]
-    return together, deque(each for each in promises if not can_be_together(each))
-
-
-async def _all_of(works: Sequence[Coroutine[Any, Any, None]]) -> None:
-    """All at once; the first that fails ends the others."""
-    tasks = [asyncio.ensure_future(work) for work in works]
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _unless(trouble: str, finding: Finding) -> Finding:
@@ -321,43 +223,12 @@ def _unless(trouble: str, finding: Finding) -> Finding:
     return finding
 
 
-async def show_outside(connection: asyncpg.Connection, head: Head, *, missing: int = 0) -> None:
-    """Let the SQL of the promises see what is known outside the database: the head of the chain,
-    how many orders are missing, and the guards that the migrations make."""
-    await connection.execute(
-        "SELECT set_config('valerix.chain_head', $1, true),"
-        " set_config('valerix.orders_missing', $2, true),"
-        " set_config('valerix.guards', $3, true)",
-        f"{head.n} {head.digest}" if head.n else "",
-        str(missing) if missing else "",
-        MADE,
-    )
-
-
 def _bounds_of(baseline: Baseline, timeouts: StatementTimeouts) -> tuple[float, Plans]:
     """How many seconds each statement may take, and how it is planned."""
     if baseline.increment is None:
-        return timeouts.full_s, _OF_ALL
+        return timeouts.full_s, OF_ALL
     is_quick = baseline.orders <= _QUICK
     return timeouts.incremental_s if is_quick else timeouts.full_s, plans_for(baseline.orders)
-
-
-def plans_for(orders: int) -> Plans:
-    """For statements that read so many orders."""
-    return _OF_FEW if orders <= _FEW else _OF_MANY
-
-
-async def set_plans(connection: asyncpg.Connection, statement_s: float, plans: Plans) -> None:
-    """Set the seconds for each statement, and how it is planned: one that reads few orders once for
-    all, as long as this connection lasts; one that reads many by how many they are. Both without
-    parallel workers and without compiling, which take longer than the statement takes."""
-    mode, workers, compiled = plans
-    await connection.execute(
-        f"SET LOCAL statement_timeout = {int(statement_s * 1000)};"
-        f"SET LOCAL plan_cache_mode = {mode};"
-        f"SET LOCAL max_parallel_workers_per_gather = {workers};"
-        f"SET LOCAL jit = {compiled}"
-    )
 
 
 def _can_advance(findings: list[Finding], baseline: Baseline) -> bool:
@@ -385,64 +256,3 @@ def _reach(baseline: Baseline) -> Reach:
         last = baseline.increment.checkpoint
         reach = Reach(baseline.orders, before=last.at, proven=last.orders)
     return msgspec.structs.replace(reach, in_all=baseline.in_all)
-
-
-async def prepare_to_judge(connection: asyncpg.Connection) -> None:
-    """Set the savepoint of `judge_one`, once in the transaction."""
-    await connection.execute(_SET_SAVEPOINT)
-
-
-async def judge_together(
-    connection: asyncpg.Connection,
-    promises: Sequence[Invariant],
-    quiescence: Quiescence,
-    baseline: Baseline,
-) -> set[str]:
-    """The promises that find a row, by their ids; all of them where one cannot be judged, which
-    a statement of its own will say."""
-    sql, values = query_of_many(promises, quiescence, baseline)
-    try:
-        return {row["id"] for row in await connection.fetch(sql, *values)}
-    except asyncpg.PostgresConnectionError:
-        raise
-    except asyncpg.PostgresError:
-        await connection.execute(_BACK_TO_SAVEPOINT)
-        return {each.id for each in promises}
-
-
-async def judge_one(
-    connection: asyncpg.Connection, invariant: Invariant, quiescence: Quiescence, baseline: Baseline
-) -> tuple[Finding, set[str]]:
-    """The finding, and the orders that are still unsettled.
-
-    After a failure the transaction goes back to the savepoint of `prepare_to_judge`, so that the
-    other promises can be judged."""
-    started = time.perf_counter()
-    sql, values = query(invariant, quiescence, baseline)
-    try:
-        found = await connection.fetch(sql, *values)
-    except asyncpg.QueryCanceledError:
-        await connection.execute(_BACK_TO_SAVEPOINT)
-        reason = f"no result within the time allowed ({_elapsed_ms(started) / 1000:.1f} s)"
-        return Finding(invariant, "unknown", reason=reason, took_ms=_elapsed_ms(started)), set()
-    except asyncpg.PostgresConnectionError:
-        raise
-    except asyncpg.PostgresError as error:
-        await connection.execute(_BACK_TO_SAVEPOINT)
-        reason = str(error).splitlines()[0]
-        return Finding(invariant, "unknown", reason=reason, took_ms=_elapsed_ms(started)), set()
-    if not found:
-        return Finding(invariant, "holds", took_ms=_elapsed_ms(started)), set()
-    total, overdue = found[0]["_total"], found[0]["_overdue"]
-    state: State = "settling" if invariant.kind == "Q" and not overdue else "violated"
-    rows = tuple({k: v for k, v in row.items() if not k.startswith("_")} for row in found)
-    unsettled: set[str] = set()
-    if invariant.settles_later:
-        unsettled = {str(row.get("payment_ref") or row["order_id"]) for row in rows}
-    return Finding(
-        invariant, state, total, overdue, rows[:ROWS_SHOWN], took_ms=_elapsed_ms(started)
-    ), unsettled
-
-
-def _elapsed_ms(started: float) -> float:
-    return round((time.perf_counter() - started) * 1000, 1)

@@ -10,7 +10,8 @@ import click
 import msgspec
 
 from proof import themes
-from proof.evaluate import Finding, Reach, Report, Row, State
+from proof.evaluate import Reach, Report
+from proof.finding import Finding, Row, State
 from proof.invariant import Limits
 
 MARKS: dict[State, tuple[str, str]] = {

@@ -15,17 +15,11 @@ import msgspec
 from proof import invariants
 from proof.chain import NO_HEADS, HeadFile
 from proof.checkpoint import Baseline, Checkpoint, Increment, find_baseline, withdraw
-from proof.evaluate import (
-    DEFAULT_TIMEOUTS,
-    Finding,
-    judge_one,
-    plans_for,
-    prepare_to_judge,
-    set_plans,
-    show_outside,
-)
+from proof.evaluate import DEFAULT_TIMEOUTS
+from proof.finding import Finding
 from proof.incremental import CHANGED_ORDERS, changed_orders
 from proof.invariant import Limits
+from proof.judging import judge_one, plans_for, prepare_to_judge, set_plans, show_outside
 from proof.quiescence import Quiescence, find_quiescence
 
 # Orders in a slice: few enough for a turn of a fraction of a second.

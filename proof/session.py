@@ -12,8 +12,10 @@ import asyncpg
 from chassis.database.errors import UNANSWERED
 from proof.chain import HeadFile, Heads, Seal, newest, seal
 from proof.clients.judge import judge_logs
-from proof.evaluate import Finding, ProofStep, Report, StatementTimeouts, could_not_judge, prove
+from proof.evaluate import Report, StatementTimeouts, could_not_judge, prove
+from proof.finding import Finding
 from proof.invariant import Limits
+from proof.judging import ProofStep
 from proof.scrubber import Scrubber, Slice
 from proof.settings import ProofSettings
 

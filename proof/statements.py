@@ -3,10 +3,11 @@ of many promises, where few orders changed."""
 
 import functools
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
-from proof.checkpoint import Baseline
-from proof.incremental import restrict, rows_given
+from proof.checkpoint import Baseline, Checkpoint, Increment
+from proof.incremental import changed_orders, restrict, rows_given
 from proof.invariant import Invariant
 from proof.quiescence import Quiescence
 
@@ -26,6 +27,15 @@ SELECT count(*) OVER () AS _total,
 FROM (
 {sql}
 ) v ORDER BY v.since LIMIT $1"""
+
+_LONG_AGO = datetime.fromtimestamp(0, UTC)
+# For a statement that is only planned.
+NOTHING_CHANGED = (
+    Quiescence(_LONG_AGO, _LONG_AGO, _LONG_AGO, 0),
+    Baseline(
+        0, 0, "", increment=Increment(Checkpoint(0, _LONG_AGO, 0, {}), changed_orders(()), None)
+    ),
+)
 
 
 def query(

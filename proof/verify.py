@@ -11,7 +11,8 @@ import msgspec
 
 from chassis.database.errors import UNANSWERED
 from proof.clients.judge import CLIENTS_HEARD_THE_TRUTH
-from proof.evaluate import Finding, Report, State, verdict
+from proof.evaluate import Report
+from proof.finding import Finding, State, verdict
 from proof.render import for_script, for_terminal, format_orders
 from proof.session import ProofSession
 from proof.settings import ProofSettings

@@ -11,7 +11,8 @@ from chassis.database.errors import UNANSWERED
 from fleet.errors import CannotRun
 from fleet.run_dir import find_run_directory
 from fleet.settings import load_as
-from proof.evaluate import State, evaluate
+from proof.evaluate import evaluate
+from proof.finding import State
 from proof.invariant import Limits
 from proof.settings import ProofSettings
 from twins.counting import Counts, counts

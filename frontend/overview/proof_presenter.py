@@ -4,7 +4,8 @@ from frontend.overview.view_models import FindingView, ProofView
 from frontend.web.formatting import count, when
 from frontend.web.labels import State
 from observatory.sources.down import Down
-from proof.evaluate import Finding, Reach, Report
+from proof.evaluate import Reach, Report
+from proof.finding import Finding
 
 _STATES: dict[str, tuple[State, str]] = {
     "holds": ("good", "holds"),

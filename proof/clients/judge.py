@@ -12,7 +12,7 @@ from proof.clients.oracle import (
     contradictions_so_far,
     recorded_orders,
 )
-from proof.evaluate import Finding, Row
+from proof.finding import Finding, Row
 from proof.invariant import Invariant
 from proof.statements import ROWS_SHOWN
 

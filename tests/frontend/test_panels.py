@@ -32,7 +32,8 @@ from observatory.timeline.fault_windows import fault_windows
 from observatory.timeline.incident import incidents
 from observatory.timeline.light_log import LightPeriod
 from proof import invariants
-from proof.evaluate import Finding, Reach, Report
+from proof.evaluate import Reach, Report
+from proof.finding import Finding
 from tests.frontend.recorded_telemetry import recorded
 from tests.frontend.samples import (
     AUDIT_ENTRY,

@@ -16,8 +16,9 @@ from loadtests.thresholds import checks
 from loadtests.verdict import verdict
 from observatory.timeline.fault_windows import FaultWindow
 from proof import invariants
-from proof.evaluate import Finding, Report
-from proof.evaluate import verdict as proof_verdict
+from proof.evaluate import Report
+from proof.finding import Finding
+from proof.finding import verdict as proof_verdict
 from topology import PROCESSES
 
 # Two cores may be busy with other tests: how long an example takes says nothing.

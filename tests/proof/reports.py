@@ -1,6 +1,7 @@
 """What tests compare of a report."""
 
-from proof.evaluate import Finding, Report
+from proof.evaluate import Report
+from proof.finding import Finding
 from proof.statements import ROWS_SHOWN
 
 Summary = dict[str, tuple[str, int, int, list[str]]]

@@ -8,7 +8,8 @@ import asyncpg
 import pytest
 
 from proof import Limits, checkpoint, invariants
-from proof.evaluate import ProofStep, Report, prove
+from proof.evaluate import Report, prove
+from proof.judging import ProofStep
 from tests.proof.bulk_orders import insert_confirmed_orders
 from tests.proof.checkpoints import push_ahead
 from topology import SERVICES

@@ -3,7 +3,8 @@
 import asyncpg
 
 from proof import Limits
-from proof.evaluate import Finding, StatementTimeouts, evaluate, prove, verdict
+from proof.evaluate import StatementTimeouts, evaluate, prove
+from proof.finding import Finding, verdict
 from tests.proof.bulk_orders import insert_confirmed_orders
 from tests.proof.reports import finding
 

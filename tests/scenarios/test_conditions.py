@@ -4,7 +4,8 @@ from msgspec import convert
 from msgspec.structs import replace
 
 from proof import invariants
-from proof.evaluate import Finding, Report
+from proof.evaluate import Report
+from proof.finding import Finding
 from scenarios.condition_model import Condition
 from scenarios.conditions import Observation, checks, fits, holds, unmet
 from scenarios.observer import those_in_question
