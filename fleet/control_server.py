@@ -7,7 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 import msgspec
 
@@ -35,6 +35,7 @@ _READY_S = 120.0
 _PROBE_EVERY_S = 0.3
 # Of more requests than this waiting in the folder, the rest is left for the next tick.
 _MOST_PENDING = 16
+R = TypeVar("R", LoadRequest, ControlRequest)
 
 
 class ProcessAudit(Protocol):
