@@ -56,6 +56,15 @@ class Case(msgspec.Struct, frozen=True):
     plans: Plans
 
 
+class _Round(msgspec.Struct):
+    """The case, the promises that are still `waiting` for a statement of their own, and what was
+    found of the others."""
+
+    case: Case
+    waiting: deque[Invariant]
+    found: dict[str, Judged] = {}
+
+
 class Judge:
     """Judges all promises of a proof, on its `connection` and on those `beside` it at once."""
 
@@ -86,19 +95,18 @@ class Judge:
         """What is found of each promise, in their order. The connection is in its transaction;
         those beside it see the same, where that is a snapshot."""
         is_few = case.plans == OF_FEW
-        waiting = deque(each for each in self._promises if not is_few or not can_be_together(each))
+        alone = (each for each in self._promises if not is_few or not can_be_together(each))
         shares = self._shares if is_few else [()] * len(self._shares)
-        found: dict[str, Judged] = {}
-        name = ""
+        now, name = _Round(case, deque(alone)), ""
         if self._beside and case.baseline.increment is not None:
             name = await self._connection.fetchval("SELECT pg_export_snapshot()")
-        first = self._judge_some(self._connection, shares[0], case, waiting, found)
+        first = self._judge_some(self._connection, shares[0], now)
         others = [
-            self._judge_beside(each, share, case, waiting, found, snapshot=name)
-            for each, share in zip(self._beside, shares[1:], strict=True)
+            self._judge_beside(*each, now, snapshot=name)
+            for each in zip(self._beside, shares[1:], strict=True)
         ]
         await _all_of([first, *others])
-        return [found[each.id] for each in self._promises]
+        return [now.found[each.id] for each in self._promises]
 
     async def stop(self) -> None:
         """Nothing is planned any more."""
@@ -107,14 +115,7 @@ class Judge:
         await asyncio.gather(*self._planning, return_exceptions=True)
 
     async def _judge_beside(
-        self,
-        one: asyncpg.Connection,
-        share: Sequence[Invariant],
-        case: Case,
-        waiting: deque[Invariant],
-        found: dict[str, Judged],
-        *,
-        snapshot: str,
+        self, one: asyncpg.Connection, share: Sequence[Invariant], now: _Round, *, snapshot: str
     ) -> None:
         # What fails to be planned fails again where it is asked.
         await asyncio.gather(*self._planning, return_exceptions=True)
@@ -122,31 +123,26 @@ class Judge:
         async with one.transaction(isolation=isolation, readonly=True):
             if snapshot:
                 await one.execute(f"SET TRANSACTION SNAPSHOT '{snapshot}'")
-            await self._judge_some(one, share, case, waiting, found)
+            await self._judge_some(one, share, now)
 
     async def _judge_some(
-        self,
-        one: asyncpg.Connection,
-        share: Sequence[Invariant],
-        case: Case,
-        waiting: deque[Invariant],
-        found: dict[str, Judged],
+        self, one: asyncpg.Connection, share: Sequence[Invariant], now: _Round
     ) -> None:
-        """Those of the share, and then of those that are `waiting` for a statement of their own."""
-        baseline = case.baseline
+        """Those of the share, by one statement, and then of those that wait."""
+        case, baseline = now.case, now.case.baseline
         await show_outside(one, case.head, missing=baseline.missing)
         await set_plans(one, case.allowed_s, case.plans)
         await prepare_to_judge(one)
         if share:
             self._note(share, case)
             finders = await judge_together(one, share, case.quiescence, baseline)
-            waiting.extend(each for each in share if each.id in finders)
+            now.waiting.extend(each for each in share if each.id in finders)
             held = (each for each in share if each.id not in finders)
-            found.update((each.id, (Finding(each, "holds"), set())) for each in held)
-        while waiting:
-            each = waiting.popleft()
+            now.found.update((each.id, (Finding(each, "holds"), set())) for each in held)
+        while now.waiting:
+            each = now.waiting.popleft()
             self._note([each], case)
-            found[each.id] = await judge_one(one, each, case.quiescence, baseline)
+            now.found[each.id] = await judge_one(one, each, case.quiescence, baseline)
 
     def _note(self, these: Sequence[Invariant], case: Case) -> None:
         if self._on_step is not None:

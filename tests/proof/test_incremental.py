@@ -52,6 +52,22 @@ async def test_no_table_is_scanned_for_a_few_orders(
     assert sum(since.values()) > 0  # of those that do not grow
 
 
+async def test_what_another_connection_asks_is_planned_before_it_is_known_for_which_orders(
+    shop: asyncpg.Connection, auditor: asyncpg.Connection, database_url: str
+):
+    await insert_confirmed_orders(shop, 5)
+    beside = await asyncpg.connect(database_url, max_cacheable_statement_size=0)
+    try:
+        assert (await prove(auditor, LIMITS, beside=[beside])).reach.orders == 5
+        used = await beside.fetch(
+            "SELECT generic_plans, custom_plans FROM pg_prepared_statements"
+            " WHERE statement LIKE 'WITH given%) v HAVING count(*) > 0%'"
+        )
+    finally:
+        await beside.close()
+    assert [tuple(each) for each in used] == [(2, 0)]  # ahead, and for these
+
+
 async def scans(connection: asyncpg.Connection) -> dict[str, int]:
     """How often each table was read from its first page to its last."""
     await connection.execute("SELECT pg_stat_force_next_flush()")
