@@ -112,21 +112,25 @@ def _of_twin(name: str) -> dict[str, str]:
 
 def environment(folder: RunDirectory, more: Mapping[str, str]) -> dict[str, str]:
     """What its processes run with: of our own settings nothing, so that it meets no other shop.
-    Every process has a port and an address of its own, also those that are not started."""
+    Every process has ports and an address of its own, also those that are not started."""
     plain = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("VALERIX_", "OTEL_"))
     }
-    ports = {process: free_port() for process in PROCESSES}
+    ports = {each: free_port() for process in PROCESSES for each in process.port_variables}
+    urls = {
+        process.url_variable: f"http://{_HOST}:{ports[process.port_variable]}"
+        for process in PROCESSES
+    }
     return {
         **children.python_environment(plain),
         "VALERIX_HOME": str(folder.path),
         "VALERIX_CONFIG": os.devnull,
         "VALERIX_HOST": _HOST,
         "VALERIX_LOG_FORMAT": "json",
-        **{process.port_variable: str(port) for process, port in ports.items()},
-        **{process.url_variable: f"http://{_HOST}:{port}" for process, port in ports.items()},
+        **{variable: str(port) for variable, port in ports.items()},
+        **urls,
         **_SETTINGS,
         **more,
     }
