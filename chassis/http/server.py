@@ -90,15 +90,12 @@ class _Server(uvicorn.Server):
 
 def serve(app: App, settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT; the exit code (0, or 1 when it could not start)."""
-    # uvicorn raises the signal again when it is done, which would end the process before it has
-    # sent its last spans; a stop that was asked for is a success.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _stopping_already)
     allow_descriptors(settings)
     server = _Server(config(app, settings))
+    # uvicorn listens while it serves: a signal that comes before would be lost, or end the process.
+    # And it raises again what it heard, which would end the process before it has sent its last
+    # spans; a stop that was asked for is a success.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, server.handle_exit)
     server.run()
     return 0 if server.started else 1
-
-
-def _stopping_already(_number: int, _frame: FrameType | None) -> None:
-    """Ignore the repeated signal: the server has stopped by then."""
