@@ -1,5 +1,5 @@
-"""Metrics without Prometheus: each service's page, scraped every two seconds, or every nine while
-nobody looks and the service has nothing to do."""
+"""Metrics without Prometheus: each service's page, scraped every two seconds, or every fourteen
+while nobody looks and the service has nothing to do."""
 
 import asyncio
 import time

@@ -17,9 +17,9 @@ log = logging.getLogger(__name__)
 
 # Three missed polls: a result older than this is no longer shown as if it were fresh.
 STALE_S = 6.0
-# Nobody sees how old a result is then: the first page waits for another (`fresh`). Three readings
+# Nobody sees how old a result is then: the first page waits for another (`fresh`). Two readings
 # are in the half minute of the lights.
-_UNWATCHED_EVERY_S = 9.0
+_UNWATCHED_EVERY_S = 14.0
 _NOT_YET = "Not read yet"
 
 

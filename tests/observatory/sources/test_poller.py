@@ -164,7 +164,7 @@ async def test_unwatched_a_result_is_good_until_the_next_one_is_due(source, cloc
     async with asyncio.timeout(ARRIVES_S):
         while not poller.rests:
             await asyncio.sleep(0.01)
-    clock.now += 9
+    clock.now += 14
     assert poller.known() == 1
     clock.now += 6
     assert isinstance(poller.known(), Down)
