@@ -5,7 +5,7 @@ A process that dies by itself still stops the shop; one that is down on request 
 import shutil
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal, Protocol, TypeVar
 
@@ -111,22 +111,28 @@ class ControlServer:
         if self._current is not None:
             self._go_on(self._current)
         self._load.tick()
-        self._take_load_requests()
-        for path in sorted(self._folder.glob(f"*{REQUEST_SUFFIX}"))[:_MOST_PENDING]:
-            request = read(path, ControlRequest)
-            path.unlink(missing_ok=True)
-            number = path.name.removesuffix(REQUEST_SUFFIX)
-            if request is not None and time.time() <= request.until:
-                self._take(request, number)
+        names = self._names()
+        for number, load in self._requests(names, LOAD_SUFFIX, LoadRequest):
+            why = self._load.take(load)
+            self._respond(number, "refused" if why else "taken", why)
+        for number, request in self._requests(names, REQUEST_SUFFIX, ControlRequest):
+            self._take(request, number)
 
-    def _take_load_requests(self) -> None:
-        for path in sorted(self._folder.glob(f"*{LOAD_SUFFIX}"))[:_MOST_PENDING]:
-            request = read(path, LoadRequest)
-            path.unlink(missing_ok=True)
+    def _names(self) -> list[str]:
+        """What is in the folder, in the order of the requests; nothing where there is none."""
+        try:
+            return sorted(each.name for each in self._folder.iterdir())
+        except FileNotFoundError:
+            return []
+
+    def _requests(
+        self, names: Sequence[str], suffix: str, kind: type[R]
+    ) -> Iterator[tuple[str, R]]:
+        for name in [each for each in names if each.endswith(suffix)][:_MOST_PENDING]:
+            request = read(self._folder / name, kind)
+            (self._folder / name).unlink(missing_ok=True)
             if request is not None and time.time() <= request.until:
-                why = self._load.take(request)
-                number = path.name.removesuffix(LOAD_SUFFIX)
-                self._respond(number, "refused" if why else "taken", why)
+                yield name.removesuffix(suffix), request
 
     def _take(self, request: ControlRequest, number: str) -> None:
         service = self._services.get(request.process)
